@@ -1,0 +1,1 @@
+"""A complete series in, findings out."""

@@ -1,0 +1,54 @@
+"""What a model is to the platform, and what it says of one volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from inference.volume import Volume
+from voorrang.dicom.headers import Vector
+from voorrang.pathways.criteria import SeriesCriteria
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedFinding:
+    """One finding at one place; score in 0..1, as the model gave it."""
+
+    type: str
+    score: float
+    position_mm: Vector | None
+    diameter_mm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """
+    What a model says of one series: a score in 0..1 for the whole and the findings behind it.
+
+    An empty tuple of findings says that nothing was marked, never that a condition is absent.
+    """
+
+    score: float
+    findings: tuple[LocatedFinding, ...]
+
+
+class Model(Protocol):
+    """
+    A model that reads one volume at a time.
+
+    `read` may raise `inference.scope.OutOfScopeError` when the pixels show that the volume is not what the
+    model is for; any other exception is a failure of the model, recorded as *failed*.
+    """
+
+    @property
+    def model_id(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def weights_digest(self) -> str: ...
+    @property
+    def operating_point(self) -> float: ...
+    @property
+    def scope(self) -> SeriesCriteria: ...
+
+    def read(self, volume: Volume) -> Opinion: ...

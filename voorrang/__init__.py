@@ -1,0 +1,1 @@
+"""The kernel: what every service shares. Nothing in it knows a service."""

@@ -1,0 +1,1 @@
+"""Pathways: one file each says which series is wanted, when it is complete, and what delay costs."""
