@@ -60,7 +60,8 @@ class InstanceHeader:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Rebuild a header from what `to_json` gave; lists become tuples."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        elements: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**elements)
 
 
 def header_from_dataset(ds: Dataset, transfer_syntax_uid: str) -> InstanceHeader:

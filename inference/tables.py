@@ -1,0 +1,22 @@
+"""Tables of inference."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, DateTime, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+# One result per identity, whatever is retried: the primary key is the identity of a finding.
+result = Table(
+    "inference_result",
+    metadata,
+    Column("series_instance_uid", String(64), primary_key=True),
+    Column("series_revision", Integer, primary_key=True),
+    Column("model_id", String(64), primary_key=True),
+    Column("version", String(32), primary_key=True),
+    Column("weights_digest", String(64), primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("outcome", JSON, nullable=False),
+    Column("scored_at", DateTime(timezone=True), nullable=False),
+)

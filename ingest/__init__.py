@@ -1,0 +1,1 @@
+"""Images in: received durably, accounted for, announced when a series is complete."""

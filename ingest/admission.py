@@ -1,0 +1,94 @@
+"""May this instance be stored, and what is it for? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+
+from voorrang.dicom.headers import InstanceHeader
+from voorrang.identifiers import is_uid
+from voorrang.purpose import Purpose
+
+PRIOR_AGE = timedelta(hours=24)
+
+
+class StoreStatus(IntEnum):
+    """Statuses of a C-STORE response (PS3.4 section B.2.3 and PS3.7 annex C)."""
+
+    SUCCESS = 0x0000
+    INVALID_OBJECT_INSTANCE = 0x0117
+    NOT_AUTHORISED = 0x0124
+    OUT_OF_RESOURCES = 0xA700
+    DATA_SET_DOES_NOT_MATCH = 0xA900
+    CANNOT_UNDERSTAND = 0xC000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an instance is not stored: the status that is answered and a reason from a closed set."""
+
+    status: StoreStatus
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command set of a C-STORE request says, and who is talking to whom."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    calling_ae_title: str
+    called_ae_title: str
+
+
+def purpose_of(request: Request, ae_titles: Mapping[str, Purpose]) -> Purpose | None:
+    """Return the purpose that the called AE title gives; None when nobody answers to it. Never from the data set."""
+    return ae_titles.get(request.called_ae_title.strip())
+
+
+def check_identifiers(request: Request) -> Refusal | None:
+    """Refuse a SOP Instance UID that is not a UID: it would become part of a name."""
+    if not is_uid(request.sop_instance_uid):
+        return Refusal(StoreStatus.INVALID_OBJECT_INSTANCE, "bad_sop_instance_uid")
+    return None
+
+
+def check_header(request: Request, header: InstanceHeader) -> Refusal | None:
+    """Refuse a data set without usable UIDs, or another one than the command announced."""
+    if not is_uid(header.study_instance_uid) or not is_uid(header.series_instance_uid):
+        return Refusal(StoreStatus.CANNOT_UNDERSTAND, "bad_study_or_series_uid")
+    if header.sop_instance_uid != request.sop_instance_uid:
+        return Refusal(StoreStatus.DATA_SET_DOES_NOT_MATCH, "sop_instance_uid_differs")
+    if header.sop_class_uid != request.sop_class_uid:
+        return Refusal(StoreStatus.DATA_SET_DOES_NOT_MATCH, "sop_class_uid_differs")
+    return None
+
+
+def is_prior(
+    study_date: str, received_at: datetime, *, has_open_order: bool, sender_prefetches: bool, purpose: Purpose
+) -> bool:
+    """
+    Tell whether a study is a prior: old, unasked for, and from a sender that prefetches.
+
+    Parameters
+    ----------
+    study_date
+        DICOM date (YYYYMMDD) or empty; a missing or odd date is never a prior's.
+    received_at
+        When we received the first instance.
+    has_open_order
+        Whether somebody awaits a report of it.
+    sender_prefetches
+        What is agreed with the sender.
+    purpose
+        A demo shows old public studies and skips this.
+    """
+    if purpose is Purpose.DEMO or has_open_order or not sender_prefetches:
+        return False
+    try:
+        date = datetime.strptime(study_date, "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return received_at - date > PRIOR_AGE + timedelta(hours=24)  # the date has no time of day: its whole day counts

@@ -1,0 +1,140 @@
+"""Intake: gives stored instances their rows, many in one transaction, and announces what they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from queue import Empty
+
+from sqlalchemy import Connection
+
+from ingest import store
+from ingest.admission import is_prior
+from ingest.received import ReceivedInstance, RefusedInstance
+from ingest.receiving import Intake
+from voorrang.errors import RetryableError
+from voorrang.events.records import Claim, StudyUpdated
+from voorrang.identity import remember
+from voorrang.logs import get_logger
+from voorrang.metrics import STUDIES_RECEIVED
+from voorrang.pathways.claiming import claiming
+from voorrang.runtime import Origin, Runtime
+
+BATCH = 200
+GATHER_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class IntakeWorker:
+    """
+    Empties the intake queue.
+
+    Parameters
+    ----------
+    runtime
+        The service.
+    queue
+        Instances that are on disk.
+    """
+
+    runtime: Runtime
+    queue: Intake
+    taken: int = 0
+    _batch: list[ReceivedInstance | RefusedInstance] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Work until told to stop and the queue is empty; what is left after that is found again at the next start."""
+        while not (self.runtime.stop.is_set() and self.queue.empty()):
+            if not self._batch:
+                self._gather()
+            if not self._batch:
+                continue
+            try:
+                self.take(self._batch)
+            except RetryableError as error:
+                get_logger().warning("intake waits", reason=str(error))
+                self.runtime.stop.wait(0.5)
+                if self.runtime.stop.is_set():
+                    return
+                continue
+            self.taken += len(self._batch)
+            self._batch = []
+
+    def pending(self) -> int:
+        """Return how many instances have no row yet."""
+        return self.queue.qsize() + len(self._batch)
+
+    def take(self, batch: Sequence[ReceivedInstance | RefusedInstance]) -> None:
+        """Write the rows of a batch, and announce the studies that changed, in one transaction."""
+        with self.runtime.database.write() as connection:
+            changed: dict[str, ReceivedInstance] = {}
+            new_studies = 0
+            for received in batch:
+                if isinstance(received, RefusedInstance):
+                    store.record_refusal(connection, received.reason, received.locator, received.at)
+                    continue
+                is_new_study, is_new_claim = self._take_one(connection, received)
+                new_studies += is_new_study
+                if is_new_study or is_new_claim:
+                    changed[received.header.study_instance_uid] = received
+            for study_instance_uid in changed:
+                announce_study(self.runtime, connection, study_instance_uid)
+        STUDIES_RECEIVED.inc(new_studies)
+        self.runtime.relay.wake.set()
+
+    def _take_one(self, connection: Connection, received: ReceivedInstance) -> tuple[bool, bool]:
+        if not store.insert_instance(connection, received):
+            return False, False
+        header, settings = received.header, self.runtime.settings
+        rule = settings.senders.get(received.sender)
+        prior = is_prior(
+            header.study_date,
+            received.received_at,
+            has_open_order=False,  # orders come with HL7; until then nobody has asked for a report
+            sender_prefetches=bool(rule and rule.prefetch),
+            purpose=received.purpose,
+        )
+        remember(connection, received.identity, received.received_at)
+        is_new_study = store.touch_study(connection, received, prior)
+        is_new_series = store.touch_series(connection, header, received.received_at)
+        row = store.study_row(connection, header.study_instance_uid)
+        new_claims = False
+        if received.purpose is settings.purpose and not row.prior:
+            for pathway in claiming(self.runtime.pathways.values(), header):
+                at = received.received_at
+                new_claims |= store.open_claim(connection, header.series_instance_uid, pathway.name, at)
+        return is_new_study, new_claims or is_new_series
+
+    def _gather(self) -> None:
+        try:
+            self._batch.append(self.queue.get(timeout=GATHER_SECONDS))
+            while len(self._batch) < BATCH:
+                self._batch.append(self.queue.get_nowait())
+        except Empty:
+            return
+
+
+def announce_study(runtime: Runtime, connection: Connection, study_instance_uid: str) -> None:
+    """Announce what a study holds now, as its next version."""
+    version = store.next_study_version(connection, study_instance_uid)
+    row = store.study_row(connection, study_instance_uid)
+    modalities, series_count, instance_count = store.study_contents(connection, study_instance_uid)
+    claims = store.study_claims(connection, study_instance_uid)
+    record = StudyUpdated(
+        study_instance_uid=study_instance_uid,
+        study_version=version,
+        first_received_at=row.first_received_at,
+        last_received_at=row.last_received_at,
+        modalities=modalities,
+        series_count=series_count,
+        instance_count=instance_count,
+        prior=row.prior,
+        claims=tuple(Claim(series_instance_uid=s, pathway=p) for s, p in claims),
+    )
+    runtime.announce(connection, record, origin_of(runtime, row), (study_instance_uid, version))
+
+
+def origin_of(runtime: Runtime, row: store.StudyRow) -> Origin:
+    """Return what the envelope says of a study."""
+    uid = row.study_instance_uid
+    return Origin(uid, row.patient_key, row.order_key, runtime.keys.traceparent(uid), row.purpose)

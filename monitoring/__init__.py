@@ -1,0 +1,1 @@
+"""Everything in, numbers out: counts what the other services announce."""

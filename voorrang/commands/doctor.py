@@ -1,0 +1,146 @@
+"""`voorrang doctor`: checks what must hold, and says what to do where it does not."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from sqlalchemy import func, select
+
+from voorrang.database import Database
+from voorrang.errors import ConfigurationError, RetryableError
+from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin
+from voorrang.migrating import require_current
+from voorrang.observing import READY_PATH
+from voorrang.pathways.loading import load_pathways
+from voorrang.settings import Settings, load_settings
+from voorrang.site_secret import load_site_keys
+from voorrang.stack.local import VERBS, require_room
+from voorrang.tables import outbox
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, and what came of it."""
+
+    name: str
+    holds: bool
+    text: str
+
+
+def add_parser(commands: Any) -> None:
+    """Add this command."""
+    parser = commands.add_parser("doctor", help="check settings, disk, database, broker, ports, models, clock")
+    parser.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> int:
+    """Check everything; exit 1 when something does not hold."""
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        sys.stdout.write(f"FAILS settings: {error}\n")
+        return 1
+    failed = 0
+    for check in checks(settings):
+        failed += not check.holds
+        sys.stdout.write(f"{'ok   ' if check.holds else 'FAILS'} {check.name}: {check.text}\n")
+    return 1 if failed else 0
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Look at one thing after the other."""
+    yield Check("settings", True, f"purpose {settings.purpose.value}, site {settings.site}")
+    tests: dict[str, Callable[[Settings], str]] = {
+        "disk": _disk,
+        "pathways": _pathways,
+        "models": _models,
+        "database": _database,
+        "secret": _secret,
+        "clock": _clock,
+        "broker": _broker,
+    }
+    for name, test in tests.items():
+        try:
+            yield Check(name, True, test(settings))
+        except (ConfigurationError, RetryableError) as error:
+            yield Check(name, False, str(error))
+        except ModuleNotFoundError as error:
+            yield Check(name, True, f"not looked at: {error.name} is not installed in this image")
+    for service in VERBS:
+        yield _service(settings, service)
+
+
+def _disk(settings: Settings) -> str:
+    require_room(settings)
+    return f"room above the reserve for {settings.data_dir}"
+
+
+def _pathways(settings: Settings) -> str:
+    return ", ".join(load_pathways(settings.pathways_dir))
+
+
+def _models(settings: Settings) -> str:
+    from inference.service import load_models
+
+    models = load_models(load_pathways(settings.pathways_dir))
+    return ", ".join(f"{name} {model.version}" for name, model in models.items())
+
+
+def _database(settings: Settings) -> str:
+    database = Database(settings.url())
+    require_current(database)
+    with database.read() as connection:
+        waiting = select(func.count()).select_from(outbox).where(outbox.c.published_at.is_(None))
+        return f"at this version's schema, {connection.execute(waiting).scalar_one()} events wait for the broker"
+
+
+def _secret(settings: Settings) -> str:
+    load_site_keys(settings.secret_file)
+    if settings.secret_file.stat().st_mode & 0o077:
+        raise ConfigurationError(f"{settings.secret_file} can be read by others: chmod 600 it")
+    return "there, readable by its owner only"
+
+
+def _clock(settings: Settings) -> str:
+    with Database(settings.url()).read() as connection:
+        newest = connection.execute(select(func.max(outbox.c.created_at))).scalar_one()
+    now = datetime.now(UTC)
+    if newest is not None and newest.replace(tzinfo=UTC) > now + CLOCK_TOLERANCE:
+        raise ConfigurationError("the clock is behind what was written earlier: check NTP before you start")
+    return f"{now:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _broker(settings: Settings) -> str:
+    host, _, port = settings.bootstrap.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except (OSError, ValueError) as error:
+        hint = "`voorrang up` starts the embedded one" if not settings.kafka_bootstrap else "start it"
+        raise ConfigurationError(f"nothing answers at {settings.bootstrap}: {hint}") from error
+    admin = KafkaBrokerAdmin(KafkaAddress(settings.bootstrap))
+    topics = admin.log_ids({"series-completed-urgent", "findings-scored"})
+    admin.close()
+    return f"answers at {settings.bootstrap}" + ("" if len(topics) == 2 else "; topics are made at the first start")
+
+
+def _service(settings: Settings, service: str) -> Check:
+    port = getattr(settings, f"{service}_metrics_port")
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{READY_PATH}", timeout=2) as answer:
+            return Check(service, answer.status == 200, f"ready (port {port})")
+    except URLError as error:
+        status = getattr(error, "code", None)
+        text = (
+            "runs but is not ready: see its log" if status else f"does not run on port {port}: `voorrang up` starts it"
+        )
+        return Check(service, False, text)

@@ -1,0 +1,197 @@
+"""`voorrang model`: run a model over a folder, and the register."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from voorrang import register
+from voorrang.clock import SystemClock
+from voorrang.database import Database
+from voorrang.errors import ConfigurationError
+from voorrang.migrating import require_current
+from voorrang.pathways.loading import load_pathways
+from voorrang.pathways.pathway import Pathway
+from voorrang.register import Actor, EnvelopeFacts, Influence, ModelVersion
+from voorrang.settings import Settings, load_settings
+
+OWN_STATEMENT = "Research. Not CE-marked. Not for clinical use."
+
+
+def add_parser(commands: Any) -> None:
+    """Add these commands."""
+    parser = commands.add_parser("model", help="run a model over a folder; list, add, activate, suspend models")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    run_one = verbs.add_parser("run", help="a model over the DICOM files of a folder, no services needed")
+    run_one.add_argument("name", help="reference-head or reference-lung")
+    run_one.add_argument("folder", type=Path, help="searched with all within it; what is not DICOM is ignored")
+    run_one.add_argument("--json", action="store_true", help="one JSON line per series and nothing else")
+    run_one.set_defaults(run=run_model)
+    listing = verbs.add_parser("list", help="registered models and what influence each has")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(run=list_models)
+    show = verbs.add_parser("show", help="one model: versions and decisions")
+    show.add_argument("name")
+    show.set_defaults(run=show_model)
+    add = verbs.add_parser("add", help="register a model that comes with the platform; influence none")
+    add.add_argument("name")
+    add.set_defaults(run=add_model)
+    for verb, act, text in (
+        ("activate", activate_model, "give a registered model its influence on a pathway"),
+        ("suspend", suspend_model, "take a model's influence away; the order is without it within 10 s"),
+    ):
+        decide = verbs.add_parser(verb, help=text)
+        decide.add_argument("name")
+        decide.add_argument("--pathway", required=True)
+        if verb == "activate":
+            decide.add_argument("--influence", choices=[i.value for i in Influence], required=True)
+        decide.add_argument("--actor", required=True, help="who decides")
+        decide.add_argument("--role", required=True, help="in which role")
+        decide.add_argument("--reason", required=True, help="why")
+        decide.set_defaults(run=act)
+
+
+def run_model(arguments: argparse.Namespace) -> int:
+    """Run a model over a folder; exit 0 when it ran, whatever the states."""
+    from inference.models import UnknownModelError, load_model
+    from inference.run_folder import run_folder
+
+    if not arguments.folder.is_dir():
+        raise ConfigurationError(f"{arguments.folder} is not a folder")
+    try:
+        model = load_model(arguments.name)
+    except UnknownModelError as error:
+        sys.stderr.write(f"voorrang: {error}\n")
+        return 2
+    found = False
+    for line in run_folder(model, arguments.folder):
+        found = True
+        sys.stdout.write((json.dumps(line) if arguments.json else _in_words(line)) + "\n")
+        sys.stdout.flush()
+    if not found:
+        sys.stderr.write(f"voorrang: no DICOM series in {arguments.folder}\n")
+    return 0
+
+
+def list_models(arguments: argparse.Namespace) -> int:
+    """List the register."""
+    with _register() as (connection, _, __):
+        active = register.activations(connection)
+        for model in register.registered(connection):
+            uses = {a.pathway: a.influence.value for a in active if a.model == model}
+            line = {
+                "model": model.model_id,
+                "version": model.version,
+                "digest": model.weights_digest,
+                "influence": uses,
+            }
+            words = ", ".join(f"{name}: {influence}" for name, influence in uses.items()) or "influence none"
+            text = json.dumps(line) if arguments.json else f"{model.model_id} {model.version}  {words}"
+            sys.stdout.write(text + "\n")
+    return 0
+
+
+def show_model(arguments: argparse.Namespace) -> int:
+    """Show one model as JSON."""
+    with _register() as (connection, _, __):
+        versions = register.registered(connection, arguments.name)
+        decisions = register.decisions(connection, arguments.name)
+    if not versions:
+        raise ConfigurationError(f"{arguments.name} is not registered: `voorrang model list` shows what is")
+    values = {
+        "model": arguments.name,
+        "versions": [
+            {"version": v.version, "weights_digest": v.weights_digest, "statement": v.statement} for v in versions
+        ],
+        "decisions": decisions,
+    }
+    sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
+    return 0
+
+
+def add_model(arguments: argparse.Namespace) -> int:
+    """Register a model of the platform."""
+    version = _version_here(arguments.name)
+    with _register() as (connection, _, __):
+        register.register_model(connection, version, SystemClock().now())
+    sys.stdout.write(f"{version.model_id} {version.version} registered; influence none\n")
+    return 0
+
+
+def activate_model(arguments: argparse.Namespace) -> int:
+    """Give a model its influence."""
+    version = _version_here(arguments.name)
+    with _register() as (connection, pathways, settings):
+        pathway = pathways.get(arguments.pathway)
+        if pathway is None:
+            raise ConfigurationError(f"no pathway {arguments.pathway}; there are {', '.join(pathways)}")
+        made = register.activate(
+            connection,
+            pathway,
+            version,
+            Influence(arguments.influence),
+            _actor(arguments),
+            SystemClock().now(),
+            EnvelopeFacts(settings.purpose, settings.site),
+        )
+    sys.stdout.write(f"{arguments.name} on {made.pathway}: influence {made.influence.value}, lifts to {made.lift_to}\n")
+    return 0
+
+
+def suspend_model(arguments: argparse.Namespace) -> int:
+    """Take a model's influence away."""
+    with _register() as (connection, _, settings):
+        register.suspend(
+            connection,
+            arguments.pathway,
+            arguments.name,
+            _actor(arguments),
+            SystemClock().now(),
+            EnvelopeFacts(settings.purpose, settings.site),
+        )
+    sys.stdout.write(f"{arguments.name} on {arguments.pathway}: suspended; the list says so within 10 s\n")
+    return 0
+
+
+@contextmanager
+def _register() -> Iterator[tuple[Connection, dict[str, Pathway], Settings]]:
+    settings = load_settings()
+    pathways = load_pathways(settings.pathways_dir)
+    database = Database(settings.url())
+    try:
+        require_current(database)
+        with database.write() as connection:
+            yield connection, pathways, settings
+    finally:
+        database.close()
+
+
+def _version_here(name: str) -> ModelVersion:
+    from inference.models import UnknownModelError, load_model
+
+    try:
+        model = load_model(name)
+    except UnknownModelError as error:
+        raise ConfigurationError(str(error)) from error
+    return ModelVersion(model.model_id, model.version, model.weights_digest, OWN_STATEMENT)
+
+
+def _actor(arguments: argparse.Namespace) -> Actor:
+    return Actor(arguments.actor, arguments.role, arguments.reason)
+
+
+def _in_words(line: dict[str, Any]) -> str:
+    if line["state"] != "scored":
+        return f"{line['series_instance_uid']}  {line['state'].replace('_', ' ')}: {line['reason']}"
+    marks = "; ".join(
+        f"{f['type']} {f['score']:.2f}" + (f" at {[round(v) for v in f['position_mm']]} mm" if f["position_mm"] else "")
+        for f in line["findings"]
+    )
+    return f"{line['series_instance_uid']}  score {line['score']:.2f}  {marks or 'nothing marked, nothing excluded'}"

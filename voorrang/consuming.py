@@ -1,0 +1,199 @@
+"""
+The loop that every consumer runs: poll, handle, commit; retry, dead-letter, stop.
+
+The loop polls while a handler works in another thread, so that a handler may take minutes without the group taking
+its partitions away. What has been fetched waits in a small buffer, the urgent topics first; a partition whose buffer
+is full is paused, which is all the back pressure that is needed. An offset is committed only when everything before
+it in its partition has been handled.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import Any
+
+from voorrang.bus import Consumer, Message, Partition, Producer, Received
+from voorrang.errors import InvalidMessageError, RetryableError
+from voorrang.events.envelope import Event, decode
+from voorrang.logs import get_logger
+from voorrang.metrics import EVENTS_DEAD_LETTERED, EVENTS_HANDLED, EVENTS_SKIPPED
+from voorrang.purpose import Purpose
+from voorrang.topics import DEAD_LETTER_SUFFIX
+
+Handler = Callable[[Event[Any]], None]
+
+POLL_SECONDS = 0.02
+POLL_WHILE_BUSY_SECONDS = 0.2
+MAX_BUFFERED = 16
+ATTEMPTS = 5
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Seconds to wait before each next attempt: doubling up to a limit."""
+
+    first: float = 0.2
+    limit: float = 10.0
+
+    def seconds(self, attempt: int) -> float:
+        """Return the wait after so many failed attempts, the first being 1."""
+        return float(min(self.limit, self.first * 2 ** (attempt - 1)))
+
+
+@dataclass(slots=True)
+class ConsumerLoop:
+    """
+    One consumer's loop.
+
+    A handler that raises `RetryableError` is tried again without end, with back-off: the cause lies outside the
+    message. One that raises `InvalidMessageError` has its message dead-lettered at once; any other exception is a
+    defect, tried `ATTEMPTS` times and then dead-lettered under the name of its type.
+
+    Parameters
+    ----------
+    name
+        The consumer, as the topics name it.
+    consumer, producer
+        The bus.
+    topics
+        In the order in which they go first.
+    handlers
+        By event type.
+    purpose
+        Events of any other purpose are counted and skipped.
+    on_settled
+        Called with an event that was skipped or dead-lettered, so that its receipt is written.
+    stop
+        Set from outside to end the loop after the message in hand.
+    """
+
+    name: str
+    consumer: Consumer
+    producer: Producer
+    topics: Sequence[str]
+    handlers: Mapping[str, Handler]
+    purpose: Purpose
+    on_settled: Callable[[Event[Any], str], None]
+    stop: Flag
+    backoff: Backoff = field(default_factory=Backoff)
+    on_joined: Callable[[], None] = lambda: None
+    _buffers: dict[Partition, deque[Received]] = field(default_factory=dict)
+    _joined: bool = False
+
+    def run(self) -> None:
+        """Work until told to stop; the message in hand is finished, the rest comes again to the next member."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{self.name}-handler") as pool:
+            while not self.stop.is_set():
+                message = self._next()
+                if message is None:
+                    self._fetch()
+                    continue
+                work = pool.submit(self._settle, message)
+                while not wait([work], timeout=POLL_WHILE_BUSY_SECONDS).done:
+                    self._fetch()
+                self._finish(message, work)
+
+    def _finish(self, message: Received, work: Future[bool]) -> None:
+        settled = work.result()
+        buffer = self._buffers.get(message.partition)
+        if not settled or not buffer or buffer[0] is not message:
+            return  # told to stop, or the partition went to another member while we worked: it comes again
+        buffer.popleft()
+        try:
+            self.consumer.commit({message.partition: message.offset + 1})
+        except RetryableError as error:
+            # Handled all the same; at worst it comes again and its receipt makes that harmless.
+            get_logger().warning("commit failed", reason=str(error))
+
+    def _fetch(self) -> None:
+        try:
+            self.consumer.pause(frozenset(p for p, buffer in self._buffers.items() if len(buffer) >= MAX_BUFFERED))
+            received = self.consumer.poll(POLL_SECONDS)
+            for partition in self.consumer.lost():
+                self._buffers.pop(partition, None)
+        except RetryableError as error:
+            get_logger().warning("broker away", reason=str(error))
+            self.stop.wait(self.backoff.seconds(3))
+            return
+        if not self._joined and self.consumer.assigned():
+            self._joined = True
+            self.on_joined()
+        for message in received:
+            self._buffers.setdefault(message.partition, deque()).append(message)
+
+    def _next(self) -> Received | None:
+        waiting = [p for p, buffer in self._buffers.items() if buffer]
+        if not waiting:
+            return None
+        order = {topic: index for index, topic in enumerate(self.topics)}
+        return self._buffers[min(waiting, key=lambda p: (order.get(p.topic, len(order)), p.number))][0]
+
+    def _settle(self, message: Received) -> bool:
+        """Handle one message to its end; False only when told to stop first."""
+        try:
+            event = decode(message.value)
+        except InvalidMessageError as error:
+            return self._dead_letter(message, error.code, None)
+        handler = self.handlers.get(event.type)
+        if event.purpose is not self.purpose or handler is None:
+            EVENTS_SKIPPED.labels(self.name, "purpose" if handler else "type").inc()
+            return self._until_done(lambda: self.on_settled(event, "skipped"))
+        failures = 0
+        while not self.stop.is_set():
+            try:
+                handler(event)
+            except RetryableError as error:
+                failures += 1
+                get_logger().warning("handler waits", type=event.type, reason=str(error))
+            except InvalidMessageError as error:
+                return self._dead_letter(message, error.code, event)
+            except Exception as error:  # noqa: BLE001 - a defect: retried, then dead-lettered by name, never swallowed
+                failures += 1
+                get_logger().error("handler failed", type=event.type, reason=type(error).__name__, attempt=failures)
+                get_logger().debug("handler failed", exc_info=True)
+                if failures >= ATTEMPTS:
+                    return self._dead_letter(message, f"defect_{type(error).__name__}", event)
+            else:
+                EVENTS_HANDLED.labels(self.name, message.partition.topic).inc()
+                return True
+            self.stop.wait(self.backoff.seconds(failures))
+        return False
+
+    def _dead_letter(self, message: Received, reason: str, event: Event[Any] | None) -> bool:
+        letter = Message(message.partition.topic + DEAD_LETTER_SUFFIX, message.key, _letter(message, reason, self.name))
+        if not self._until_done(lambda: self.producer.send([letter])):
+            return False
+        EVENTS_DEAD_LETTERED.labels(self.name, message.partition.topic).inc()
+        get_logger().error("dead-lettered", topic=message.partition.topic, reason=reason)
+        return event is None or self._until_done(lambda: self.on_settled(event, "dead_lettered"))
+
+    def _until_done(self, action: Callable[[], object]) -> bool:
+        attempt = 0
+        while not self.stop.is_set():
+            try:
+                action()
+            except RetryableError as error:
+                attempt += 1
+                get_logger().warning("waits", reason=str(error))
+                self.stop.wait(self.backoff.seconds(attempt))
+            else:
+                return True
+        return False
+
+
+def _letter(message: Received, reason: str, consumer: str) -> bytes:
+    values = {
+        "reason": reason,
+        "consumer": consumer,
+        "topic": message.partition.topic,
+        "partition": message.partition.number,
+        "offset": message.offset,
+        "value_base64": base64.b64encode(message.value).decode(),
+    }
+    return json.dumps(values, separators=(",", ":")).encode()

@@ -1,0 +1,93 @@
+"""One database by one URL: SQLite in WAL mode on one machine, PostgreSQL in production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+
+from voorrang.errors import RetryableError
+
+BUSY_TIMEOUT_MS = 10_000
+_WRITES = "voorrang_writes"
+
+
+class Database:
+    """
+    Transactions on one database.
+
+    On SQLite a writing transaction takes the write lock when it begins (BEGIN IMMEDIATE), so that it never fails
+    half-way because another got in between.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL, `sqlite` or `postgresql+psycopg`.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        if self.is_sqlite and url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        self.engine: Engine = create_engine(url, pool_pre_ping=not self.is_sqlite)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection for a reading transaction."""
+        with _retryable(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """
+        Give a connection for one writing transaction: committed at the end, rolled back on any error.
+
+        Raises
+        ------
+        RetryableError
+            When the database is locked or away.
+        """
+        with (
+            _retryable(),
+            self.engine.connect().execution_options(**{_WRITES: True}) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _retryable() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise RetryableError(f"database: {type(error.orig).__name__}") from error
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,1 @@
+"""What `voorrang demo` shows: synthetic studies of people who do not exist."""

@@ -1,0 +1,193 @@
+"""
+The record of each event type, version by version.
+
+Within a version only optional fields are added; a breaking change is the next version, and readers accept N and
+N-1. Every number that orders facts about one thing (`study_version`, `series_revision`, `run`, `activation`) grows,
+and a handler never lets a lower one overwrite a higher.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Position = tuple[float, float, float]
+Lane = Literal["urgent", "routine"]
+Tier = Literal["stat", "urgent", "routine"]
+
+
+class Record(BaseModel):
+    """What an event says; frozen, and lenient about fields that a newer writer added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    event_type: ClassVar[str]
+    version: ClassVar[int] = 1
+
+
+class Claim(Record):
+    """A series that a pathway wants."""
+
+    series_instance_uid: str
+    pathway: str
+
+
+class StudyUpdated(Record):
+    """Ingest saw a study for the first time, or something about it changed."""
+
+    event_type: ClassVar[str] = "study-updated"
+
+    study_instance_uid: str
+    study_version: int
+    first_received_at: datetime
+    last_received_at: datetime
+    modalities: tuple[str, ...]
+    series_count: int
+    instance_count: int
+    prior: bool
+    claims: tuple[Claim, ...]
+
+
+class SeriesCompleted(Record):
+    """By the rule of one pathway, no more instances of a series are awaited."""
+
+    event_type: ClassVar[str] = "series-completed"
+
+    study_instance_uid: str
+    series_instance_uid: str
+    series_revision: int
+    instances_digest: str
+    instance_count: int
+    pathway: str
+    lane: Lane
+    manifest: str
+    last_received_at: datetime
+    partial: bool
+    verdict: tuple[str, ...]
+
+
+class SeriesConfirmed(Record):
+    """A complete series is confirmed: a negative of this revision is no longer provisional."""
+
+    event_type: ClassVar[str] = "series-confirmed"
+
+    study_instance_uid: str
+    series_instance_uid: str
+    series_revision: int
+    instances_digest: str
+    pathway: str
+    verdict: str
+
+
+class ModelIdentity(Record):
+    """Which model, exactly."""
+
+    model_id: str
+    version_label: str
+    weights_digest: str
+
+
+class ScoredFinding(Record):
+    """One finding; position in patient coordinates (LPS), mm."""
+
+    type: str
+    score: float
+    position_mm: Position | None = None
+    diameter_mm: float | None = None
+
+
+class Reason(Record):
+    """A coded reason and its sentence."""
+
+    code: str
+    text: str
+
+
+class ScoringState(StrEnum):
+    """How the reading of a series by a model ended."""
+
+    SCORED = "scored"
+    OUT_OF_SCOPE = "out_of_scope"
+    FAILED = "failed"
+
+
+class FindingsScored(Record):
+    """A model has answered for one revision of a series: scored, out of scope or failed."""
+
+    event_type: ClassVar[str] = "findings-scored"
+
+    study_instance_uid: str
+    series_instance_uid: str
+    series_revision: int
+    instances_digest: str
+    pathway: str
+    model: ModelIdentity
+    run: int = 1
+    state: ScoringState
+    score: float | None = None
+    operating_point: float
+    findings: tuple[ScoredFinding, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    last_received_at: datetime
+    scored_at: datetime
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the score reaches the operating point."""
+        return self.score is not None and self.score >= self.operating_point
+
+
+class WorklistItemRanked(Record):
+    """The place of an item was decided: its sort key or what is shown of it changed."""
+
+    event_type: ClassVar[str] = "worklist-item-ranked"
+
+    item_key: str
+    item_version: int
+    study_instance_uids: tuple[str, ...]
+    tier: Tier
+    rank: int
+    state: str
+    provisional: bool
+    pathway: str | None = None
+    last_received_at: datetime
+    ranked_at: datetime
+
+
+class ModelActivated(Record):
+    """A person gave a model version its influence on one pathway."""
+
+    event_type: ClassVar[str] = "model-activated"
+
+    activation: int
+    pathway: str
+    model: ModelIdentity
+    influence: Literal["none", "display", "rank"]
+    operating_point: float
+    lift_to: Tier
+    harm_per_minute: float
+    calibration_digest: str | None = None
+
+
+class ModelSuspended(Record):
+    """A person took a model's influence away."""
+
+    event_type: ClassVar[str] = "model-suspended"
+
+    activation: int
+    pathway: str
+    model: ModelIdentity
+
+
+RECORDS: tuple[type[Record], ...] = (
+    StudyUpdated,
+    SeriesCompleted,
+    SeriesConfirmed,
+    FindingsScored,
+    WorklistItemRanked,
+    ModelActivated,
+    ModelSuspended,
+)

@@ -1,0 +1,56 @@
+"""Every metric, declared once: base units, closed label sets, no identifiers (a test walks this module)."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+# Bounds lie on the promises of the pathways: 180 s is the stroke result, 900 s the stroke reading.
+WAIT_BUCKETS_SECONDS = (1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0)
+
+EVENTS_PUBLISHED = Counter("voorrang_events_published_total", "Events that the broker acknowledged", ["topic"])
+EVENTS_REPUBLISHED = Counter("voorrang_events_republished_total", "Events that the reconciler sent again", ["topic"])
+EVENTS_HANDLED = Counter("voorrang_events_handled_total", "Events handled to their end", ["consumer", "topic"])
+EVENTS_SKIPPED = Counter("voorrang_events_skipped_total", "Events of another purpose or type", ["consumer", "reason"])
+EVENTS_DEAD_LETTERED = Counter(
+    "voorrang_events_dead_lettered_total", "Events no handler can take", ["consumer", "topic"]
+)
+OUTBOX_WAITING = Gauge("voorrang_outbox_waiting", "Events written but not yet acknowledged by the broker", ["service"])
+
+INSTANCES_RECEIVED = Counter("voorrang_instances_received_total", "C-STORE requests answered", ["outcome"])
+STUDIES_RECEIVED = Counter("voorrang_studies_received_total", "Studies seen for the first time")
+SERIES_COMPLETED = Counter("voorrang_series_completed_total", "Series revisions complete", ["pathway", "partial"])
+UNACCOUNTED_INSTANCES = Gauge(
+    "voorrang_unaccounted_instances", "Accepted instances that are neither processed, refused nor waiting"
+)
+WAITING_INSTANCES = Gauge("voorrang_waiting_instances", "Accepted instances whose series awaits more or an answer")
+OLDEST_WAITING_SECONDS = Gauge(
+    "voorrang_oldest_waiting_seconds", "Age of the oldest complete series without an answer", ["lane"]
+)
+
+SERIES_READ = Counter("voorrang_series_read_total", "Series answered by a model", ["model", "state"])
+SERIES_OUT_OF_SCOPE = Counter("voorrang_series_out_of_scope_total", "Series refused by the gate", ["model", "reason"])
+READING_SECONDS = Histogram(
+    "voorrang_model_reading_seconds",
+    "From message in hand to result stored",
+    ["model"],
+    buckets=WAIT_BUCKETS_SECONDS,
+)
+
+ITEMS_OPEN = Gauge("voorrang_worklist_items", "Items on the list", ["tier", "state"])
+LAST_SLICE_TO_PRIORITY_SECONDS = Histogram(
+    "voorrang_last_slice_to_priority_seconds",
+    "From the last slice received to the priority visible on the list",
+    ["pathway"],
+    buckets=WAIT_BUCKETS_SECONDS,
+)
+MODELS_WITHOUT_INFLUENCE = Gauge(
+    "voorrang_models_without_influence", "Models of a pathway that move nothing", ["pathway"]
+)
+FINDINGS_SEEN = Counter(
+    "voorrang_findings_scored_total", "Answers of models as monitoring counts them", ["model", "state"]
+)
+FLAGGED_SEEN = Counter("voorrang_series_flagged_total", "Series at or above the operating point", ["model"])
+ITEMS_RANKED_SEEN = Counter("voorrang_items_ranked_total", "Rankings as monitoring counts them", ["tier", "state"])
+STUDIES_SEEN = Counter("voorrang_studies_seen_total", "Studies as monitoring counts them")

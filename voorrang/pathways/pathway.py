@@ -1,0 +1,72 @@
+"""A pathway: which series it wants, when such a series is complete, which models read it, what delay costs."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from voorrang.events.records import Lane, Tier
+from voorrang.pathways.criteria import SeriesCriteria
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProvisionalRule(_Part):
+    """Until when a negative answer is provisional; seconds without a new instance."""
+
+    quiet_seconds: float = Field(gt=0)
+    count_confirmed: bool = True
+
+
+class CompletenessRule(_Part):
+    """When a series is complete: quiet since its last instance, at the latest `cap_seconds` after its first."""
+
+    quiet_seconds: float = Field(gt=0)
+    cap_seconds: float = Field(gt=0)
+    geometry: Literal["whole"] = "whole"
+    negative_provisional_until: ProvisionalRule
+
+
+class ModelUse(_Part):
+    """A model on this pathway, and the score from which a series is flagged."""
+
+    name: str
+    operating_point: float = Field(ge=0, le=1)
+
+
+class DelayRule(_Part):
+    """What a minute of waiting costs, which times are aimed at, how far AI may lift, and who decided so."""
+
+    harm_per_minute: float = Field(ge=0)
+    read_within_minutes: float = Field(gt=0)
+    result_within_minutes: float = Field(gt=0)
+    lift_to: Tier
+    owner: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    decided_on: date
+
+
+class ReadingRule(_Part):
+    """How long a reading takes, minutes."""
+
+    minutes: float = Field(gt=0)
+
+
+class Pathway(_Part):
+    """One pathway file."""
+
+    name: str = Field(alias="pathway", pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    wants: SeriesCriteria
+    complete: CompletenessRule
+    lane: Lane
+    models: tuple[ModelUse, ...] = Field(min_length=1)
+    delay: DelayRule
+    reading: ReadingRule
+
+    def model_use(self, model_id: str) -> ModelUse | None:
+        """Return how this pathway uses a model; None when it does not."""
+        return next((use for use in self.models if use.name == model_id), None)

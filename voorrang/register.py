@@ -1,0 +1,322 @@
+"""
+The register: which model versions exist, and what influence a person gave each of them on each pathway.
+
+The tables are the truth; the events `model-activated` and `model-suspended` only say that something changed. So an
+event that somebody forges, a pathway file, a setting or a restart raises nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from voorrang import outbox
+from voorrang.errors import ConfigurationError
+from voorrang.events.envelope import Event, event_id
+from voorrang.events.records import ModelActivated, ModelIdentity, ModelSuspended, Tier
+from voorrang.outbox import insert_once
+from voorrang.pathways.pathway import Pathway
+from voorrang.purpose import Purpose
+from voorrang.tables import model_activation, model_version, operator_log
+from voorrang.topics import topic_of
+
+SERVICE = "register"
+
+
+class Influence(StrEnum):
+    """What a model may do: nothing seen, shown, or shown and moving the order."""
+
+    NONE = "none"
+    DISPLAY = "display"
+    RANK = "rank"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, in which role, and why."""
+
+    actor: str
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered model version and the words that every result of it carries."""
+
+    model_id: str
+    version: str
+    weights_digest: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """The latest decision about one model on one pathway; harm in harm units per minute of waiting."""
+
+    activation: int
+    pathway: str
+    model: ModelVersion
+    influence: Influence
+    operating_point: float
+    lift_to: Tier
+    harm_per_minute: float
+    calibration_digest: str | None
+
+
+def register_model(connection: Connection, model: ModelVersion, now: datetime) -> None:
+    """Write a model version down, without influence."""
+    insert_once(
+        connection,
+        model_version,
+        {
+            "model_id": model.model_id,
+            "version": model.version,
+            "weights_digest": model.weights_digest,
+            "statement": model.statement,
+            "registered_at": now,
+        },
+    )
+
+
+def registered(connection: Connection, model_id: str | None = None) -> list[ModelVersion]:
+    """Return the registered versions, oldest first; of one model or of all."""
+    query = select(model_version).order_by(model_version.c.id)
+    if model_id is not None:
+        query = query.where(model_version.c.model_id == model_id)
+    return [ModelVersion(r.model_id, r.version, r.weights_digest, r.statement) for r in connection.execute(query)]
+
+
+def activate(
+    connection: Connection,
+    pathway: Pathway,
+    model: ModelVersion,
+    influence: Influence,
+    by: Actor,
+    now: datetime,
+    envelope: EnvelopeFacts,
+) -> Activation:
+    """
+    Give a registered version an influence on a pathway, with what the pathway file says today.
+
+    Raises
+    ------
+    ConfigurationError
+        When the actor is missing, the version is not registered, or the pathway does not name the model.
+    """
+    _require_actor(by)
+    if model not in registered(connection, model.model_id):
+        raise ConfigurationError(f"{model.model_id} {model.version} is not registered: `voorrang model add` first")
+    use = pathway.model_use(model.model_id)
+    if use is None:
+        raise ConfigurationError(f"pathway {pathway.name} does not name model {model.model_id}")
+    values = {
+        "influence": influence.value,
+        "operating_point": use.operating_point,
+        "lift_to": pathway.delay.lift_to,
+        "harm_per_minute": pathway.delay.harm_per_minute,
+        "calibration_digest": None,
+    }
+    number = _decide(connection, pathway.name, model, values, by, now)
+    record = ModelActivated(activation=number, pathway=pathway.name, model=_identity(model), **values)
+    _announce(connection, record, model, now, envelope)
+    return _latest(connection)[pathway.name, model.model_id]
+
+
+def suspend(
+    connection: Connection, pathway: str, model_id: str, by: Actor, now: datetime, envelope: EnvelopeFacts
+) -> Activation:
+    """
+    Take a model's influence on a pathway away.
+
+    Raises
+    ------
+    ConfigurationError
+        When the actor is missing, or the model was never activated there.
+    """
+    _require_actor(by)
+    current = _latest(connection).get((pathway, model_id))
+    if current is None:
+        raise ConfigurationError(f"{model_id} was never activated on pathway {pathway}")
+    values = {
+        "influence": Influence.NONE.value,
+        "operating_point": current.operating_point,
+        "lift_to": current.lift_to,
+        "harm_per_minute": current.harm_per_minute,
+        "calibration_digest": current.calibration_digest,
+    }
+    number = _decide(connection, pathway, current.model, values, by, now)
+    record = ModelSuspended(activation=number, pathway=pathway, model=_identity(current.model))
+    _announce(connection, record, current.model, now, envelope)
+    return _latest(connection)[pathway, model_id]
+
+
+def activations(connection: Connection) -> list[Activation]:
+    """Return the latest decision about every model on every pathway."""
+    return list(_latest(connection).values())
+
+
+def decisions(connection: Connection, model_id: str) -> list[dict[str, Any]]:
+    """Return every decision ever made about a model, oldest first, with who made it and why."""
+    query = (
+        select(model_activation).where(model_activation.c.model_id == model_id).order_by(model_activation.c.activation)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def revision(connection: Connection) -> int:
+    """Return a number that grows with every decision: cheap to compare."""
+    return int(connection.execute(select(func.coalesce(func.max(model_activation.c.activation), 0))).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a model may do on a pathway now, and, where that is less than was activated, why."""
+
+    influence: Influence
+    activation: Activation | None
+    banner: str | None
+
+
+def standing(activations: Sequence[Activation], pathway: Pathway, model: ModelIdentity) -> Standing:
+    """
+    Decide the influence of the answers of one exact model on one pathway.
+
+    Parameters
+    ----------
+    activations
+        The latest decisions.
+    pathway
+        The pathway as its file says today.
+    model
+        The model that answered.
+
+    Returns
+    -------
+    Standing
+        Influence none, with a banner, when the model was suspended, when other weights were activated, or when the
+        pathway file differs from what was activated.
+    """
+    use = pathway.model_use(model.model_id)
+    found = next((a for a in activations if (a.pathway, a.model.model_id) == (pathway.name, model.model_id)), None)
+    if found is None or use is None:
+        return Standing(Influence.NONE, None, f"{model.model_id} is not activated for {pathway.name}: it moves nothing")
+    if found.influence is Influence.NONE:
+        return Standing(Influence.NONE, found, f"{model.model_id} is suspended for {pathway.name}: order without it")
+    if (found.model.version, found.model.weights_digest) != (model.version_label, model.weights_digest):
+        return Standing(
+            Influence.NONE, found, f"{model.model_id} is not the version that was activated: it moves nothing"
+        )
+    asked = (use.operating_point, pathway.delay.lift_to, pathway.delay.harm_per_minute)
+    if asked != (found.operating_point, found.lift_to, found.harm_per_minute):
+        text = f"pathway {pathway.name} differs from what was activated for {model.model_id}: it moves nothing"
+        return Standing(Influence.NONE, found, text)
+    return Standing(found.influence, found, None)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeFacts:
+    """What the register's events say of where they come from."""
+
+    purpose: Purpose
+    site: str
+
+
+def _latest(connection: Connection) -> dict[tuple[str, str], Activation]:
+    newest = select(func.max(model_activation.c.activation)).group_by(
+        model_activation.c.pathway, model_activation.c.model_id
+    )
+    v = model_version.c
+    a = model_activation.c
+    rows = connection.execute(
+        select(model_activation, v.statement)
+        .join_from(
+            model_activation,
+            model_version,
+            (a.model_id == v.model_id) & (a.version == v.version) & (a.weights_digest == v.weights_digest),
+        )
+        .where(a.activation.in_(newest))
+    )
+    return {
+        (r.pathway, r.model_id): Activation(
+            r.activation,
+            r.pathway,
+            ModelVersion(r.model_id, r.version, r.weights_digest, r.statement),
+            Influence(r.influence),
+            r.operating_point,
+            r.lift_to,
+            r.harm_per_minute,
+            r.calibration_digest,
+        )
+        for r in rows
+    }
+
+
+def _decide(
+    connection: Connection,
+    pathway: str,
+    model: ModelVersion,
+    values: dict[str, Any],
+    by: Actor,
+    now: datetime,
+) -> int:
+    row = {
+        "pathway": pathway,
+        "model_id": model.model_id,
+        "version": model.version,
+        "weights_digest": model.weights_digest,
+        **values,
+        "actor": by.actor,
+        "role": by.role,
+        "reason": by.reason,
+        "at": now,
+    }
+    key = connection.execute(insert(model_activation).values(**row)).inserted_primary_key
+    connection.execute(
+        insert(operator_log).values(
+            at=now,
+            actor=by.actor,
+            role=by.role,
+            action=f"model influence {values['influence']}",
+            subject=f"{pathway}/{model.model_id} {model.version}",
+            detail=by.reason,
+        )
+    )
+    return int(key[0]) if key else 0
+
+
+def _announce(
+    connection: Connection,
+    record: ModelActivated | ModelSuspended,
+    model: ModelVersion,
+    now: datetime,
+    envelope: EnvelopeFacts,
+) -> None:
+    event = Event(
+        id=event_id(record.event_type, record.activation),
+        source=SERVICE,
+        type=record.event_type,
+        time=now,
+        subject=model.model_id,
+        traceparent="",
+        purpose=envelope.purpose,
+        site=envelope.site,
+        patient_key="",
+        order_key="",
+        data=record,
+    )
+    outbox.append(connection, SERVICE, topic_of(record).name, event, now)
+
+
+def _identity(model: ModelVersion) -> ModelIdentity:
+    return ModelIdentity(model_id=model.model_id, version_label=model.version, weights_digest=model.weights_digest)
+
+
+def _require_actor(by: Actor) -> None:
+    if not by.actor.strip() or not by.role.strip() or not by.reason.strip():
+        raise ConfigurationError("a decision has an actor, a role and a reason: --actor, --role, --reason")

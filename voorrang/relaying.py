@@ -1,0 +1,193 @@
+"""The relay: publishes what the outbox holds, and the reconciler that publishes again what was lost on the way."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Event as Flag
+
+from prometheus_client import Counter
+
+from voorrang import outbox
+from voorrang.bus import BrokerAdmin, LogState, Partition, Place, Producer
+from voorrang.clock import Clock
+from voorrang.database import Database
+from voorrang.errors import RetryableError
+from voorrang.logs import get_logger
+from voorrang.metrics import EVENTS_PUBLISHED, EVENTS_REPUBLISHED, OUTBOX_WAITING
+from voorrang.outbox import Unanswered, Waiting
+from voorrang.topics import BY_NAME, TOPICS
+
+BATCH = 100
+PAGE = 500
+LEASE_SECONDS = 5.0
+RENEW_SECONDS = 2.0
+IDLE_SECONDS = 0.1
+RECONCILE_EVERY_SECONDS = 5.0
+MAX_REPUBLISHED_PER_MINUTE = 600
+KEEP_ANSWERED = timedelta(days=7)
+
+
+def must_republish(
+    place: Place, held: Mapping[Partition, LogState], passed: Mapping[str, Mapping[Partition, int]]
+) -> bool:
+    """
+    Decide whether an unanswered event must be sent again; age plays no part.
+
+    Parameters
+    ----------
+    place
+        Where the event was written last.
+    held
+        What the broker holds now.
+    passed
+        For each consumer without a receipt, the next offsets that its group has committed.
+
+    Returns
+    -------
+    bool
+        True when the broker no longer holds the event, or a group has committed past it without a receipt. False
+        while it merely waits its turn: a backlog of an hour is not doubled.
+    """
+    log = held.get(place.partition)
+    if log is None or log.log_id != place.log_id or not log.first <= place.offset < log.end:
+        return True
+    return any(offsets.get(place.partition, 0) > place.offset for offsets in passed.values())
+
+
+@dataclass(slots=True)
+class Relay:
+    """
+    Publishes the outbox of one service, and reconciles it.
+
+    Parameters
+    ----------
+    service
+        Whose rows.
+    database, producer, admin, clock
+        What it works with.
+    wake
+        Set by whoever has just written a row; a poll finds it anyway.
+    """
+
+    service: str
+    database: Database
+    producer: Producer
+    admin: BrokerAdmin
+    clock: Clock
+    wake: Flag = field(default_factory=Flag)
+    holder: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _renewed_at: datetime | None = None
+    _reconciled_at: datetime | None = None
+    _budget_from: datetime | None = None
+    _budget: int = MAX_REPUBLISHED_PER_MINUTE
+
+    def run(self, stop: Flag) -> None:
+        """Work until told to stop."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                busy = self.step()
+                failures = 0
+            except RetryableError as error:
+                failures += 1
+                get_logger().warning("relay waits", reason=str(error))
+                stop.wait(min(5.0, 0.2 * 2**failures))
+                continue
+            if not busy:
+                self.wake.wait(IDLE_SECONDS)
+                self.wake.clear()
+        self._release()
+
+    def step(self) -> bool:
+        """Do what is due now; tell whether there may be more at once."""
+        if not self._is_holder():
+            return False
+        published = self.publish()
+        if self._due():
+            self.reconcile()
+        return published == BATCH
+
+    def publish(self) -> int:
+        """Publish the oldest waiting rows; return how many."""
+        with self.database.read() as connection:
+            rows = outbox.waiting(connection, self.service, BATCH)
+        OUTBOX_WAITING.labels(self.service).set(len(rows))
+        self._send(rows, EVENTS_PUBLISHED)
+        return len(rows)
+
+    def reconcile(self) -> int:
+        """Close what was answered and publish again what was lost; return how many were published again."""
+        now = self.clock.now()
+        with self.database.write() as connection:
+            outbox.close_answered(connection, self.service, {t.name: t.consumers for t in TOPICS}, now)
+            outbox.prune(connection, self.service, now - KEEP_ANSWERED)
+            anything = outbox.unanswered(connection, self.service, 0, 1)
+        lost = self._lost()[: self._allowed(now)] if anything else []
+        for start in range(0, len(lost), BATCH):
+            with self.database.read() as connection:
+                rows = outbox.messages(connection, lost[start : start + BATCH])
+            self._send(rows, EVENTS_REPUBLISHED)
+        if lost:
+            get_logger().warning("published again", count=len(lost))
+        self._budget -= len(lost)
+        return len(lost)
+
+    def _send(self, rows: Sequence[Waiting], counter: Counter) -> None:
+        if not rows:
+            return
+        places = self.producer.send([row.message for row in rows])
+        with self.database.write() as connection:
+            outbox.mark_published(connection, [row.id for row in rows], places, self.clock.now())
+        for row in rows:
+            counter.labels(row.message.topic).inc()
+
+    def _lost(self) -> list[int]:
+        # The broker is asked first and the receipts are read after: a handler writes its receipt before it commits,
+        # so an event handled in between is seen as answered, not as passed over.
+        topics = [topic for topic in TOPICS if topic.producer == self.service]
+        held = self.admin.log_states([topic.name for topic in topics])
+        passed = {name: self.admin.committed(name) for name in sorted({c for t in topics for c in t.consumers})}
+        lost: list[int] = []
+        after = 0
+        while rows := self._unanswered(after):
+            after = rows[-1].id
+            for row in rows:
+                missing = [c for c in BY_NAME[row.place.partition.topic].consumers if c not in row.answered_by]
+                if missing and must_republish(row.place, held, {name: passed[name] for name in missing}):
+                    lost.append(row.id)
+        return lost
+
+    def _unanswered(self, after: int) -> list[Unanswered]:
+        with self.database.read() as connection:
+            return outbox.unanswered(connection, self.service, after, PAGE)
+
+    def _allowed(self, now: datetime) -> int:
+        if self._budget_from is None or (now - self._budget_from).total_seconds() >= 60:
+            self._budget_from, self._budget = now, MAX_REPUBLISHED_PER_MINUTE
+        return self._budget
+
+    def _due(self) -> bool:
+        now = self.clock.now()
+        if self._reconciled_at and (now - self._reconciled_at).total_seconds() < RECONCILE_EVERY_SECONDS:
+            return False
+        self._reconciled_at = now
+        return True
+
+    def _is_holder(self) -> bool:
+        now = self.clock.now()
+        if self._renewed_at and 0 <= (now - self._renewed_at).total_seconds() < RENEW_SECONDS:
+            return True
+        with self.database.write() as connection:
+            held = outbox.take_lease(connection, f"relay-{self.service}", self.holder, now, LEASE_SECONDS)
+        self._renewed_at = now if held else None
+        return held
+
+    def _release(self) -> None:
+        try:
+            with self.database.write() as connection:
+                outbox.drop_lease(connection, f"relay-{self.service}", self.holder)
+        except RetryableError:
+            get_logger().info("lease left to expire")

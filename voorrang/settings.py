@@ -1,0 +1,161 @@
+"""Settings: `VOORRANG_*` variables over one YAML file over defaults; an unknown key is an error."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from voorrang.errors import ConfigurationError
+from voorrang.purpose import Purpose
+
+CONFIG_VARIABLE = "VOORRANG_CONFIG"
+
+
+class SenderRule(BaseModel):
+    """What is agreed with one calling AE title."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prefetch: bool = False
+    default_issuer: str = ""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside. A model's influence is not among it: only the register has that."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOORRANG_", extra="forbid", frozen=True, env_ignore_empty=True, populate_by_name=True
+    )
+
+    purpose: Purpose = Purpose.CLINICAL
+    site: str = Field(default="site", pattern=r"^[a-z0-9-]{1,32}$")
+    data_dir: Path = Path("data")
+    database_url: str = Field(default="", description="empty: SQLite in data_dir")
+    database_password_file: Path | None = None
+    kafka_bootstrap: str = Field(default="", description="host:port; empty: `up` starts the embedded broker")
+    kafka_embedded_port: int = Field(default=19092, ge=1, le=65535)
+    kafka_fetch_wait_ms: int = Field(default=5, ge=1, le=500)
+    kafka_session_timeout_ms: int = Field(default=6000, ge=6000)
+    bind_host: str = "127.0.0.1"
+    show_names: bool = True
+    dicom_port: int = Field(default=11112, ge=1, le=65535)
+    ae_titles: dict[str, Purpose] = Field(
+        default_factory=dict,
+        description="called AE title -> purpose; empty: VOORRANG for the stack's purpose",
+    )
+    senders: dict[str, SenderRule] = Field(default_factory=dict)
+    max_associations: int = Field(default=64, ge=1)
+    disk_reserve_bytes: int = Field(default=2_000_000_000, ge=0)
+    worklist_port: int = Field(default=8080, ge=1, le=65535)
+    ingest_metrics_port: int = Field(default=9101, ge=1, le=65535)
+    inference_metrics_port: int = Field(default=9102, ge=1, le=65535)
+    worklist_metrics_port: int = Field(default=9103, ge=1, le=65535)
+    monitoring_metrics_port: int = Field(default=9104, ge=1, le=65535)
+    pathways_dir: Path | None = Field(default=None, description="none: the pathways of the package")
+    time_zone: str = "Europe/Amsterdam"
+    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @model_validator(mode="after")
+    def _names_only_on_loopback(self) -> Self:
+        if self.show_names and self.bind_host not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError(
+                "show_names: a page that shows names binds to loopback only until it knows who is there; "
+                "set VOORRANG_SHOW_NAMES=false or VOORRANG_BIND_HOST=127.0.0.1"
+            )
+        return self
+
+    @property
+    def called_ae_titles(self) -> dict[str, Purpose]:
+        """Called AE titles that are answered, each with the purpose that it gives."""
+        return self.ae_titles or {"VOORRANG": self.purpose}
+
+    @property
+    def archive_dir(self) -> Path:
+        """Folder of the archive."""
+        return self.data_dir / "archive"
+
+    @property
+    def secret_file(self) -> Path:
+        """File of the site's secret."""
+        return self.data_dir / "site-secret"
+
+    @property
+    def bootstrap(self) -> str:
+        """Address of the broker, embedded or not."""
+        return self.kafka_bootstrap or f"127.0.0.1:{self.kafka_embedded_port}"
+
+    def url(self) -> URL:
+        """
+        Return the database's URL, with the password from its file.
+
+        Raises
+        ------
+        ConfigurationError
+            When the URL or the password file cannot be read.
+        """
+        if not self.database_url:
+            return URL.create("sqlite", database=str(self.data_dir / "voorrang.sqlite"))
+        try:
+            url = make_url(self.database_url)
+            if self.database_password_file is not None:
+                url = url.set(password=self.database_password_file.read_text().strip())
+        except ArgumentError as error:
+            raise ConfigurationError("database_url is not a URL such as postgresql+psycopg://user@host/name") from error
+        except OSError as error:
+            raise ConfigurationError(f"database_password_file cannot be read: {error.strerror}") from error
+        return url
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = os.environ.get(CONFIG_VARIABLE)
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        return (*sources, YamlConfigSettingsSource(settings_cls, yaml_file=path)) if path else sources
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """
+    Read the settings; a mistake is named with the key and the remedy.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file cannot be read, or a key is unknown or out of range.
+    """
+    path = os.environ.get(CONFIG_VARIABLE)
+    if path and not Path(path).is_file():
+        raise ConfigurationError(f"{CONFIG_VARIABLE} names {path}, which is not a file")
+    _refuse_unknown_variables()
+    try:
+        return Settings(**overrides)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not YAML: {error}") from error
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError("settings: " + "; ".join(lines)) from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"VOORRANG_{name.upper()}" for name in Settings.model_fields}
+    known |= {CONFIG_VARIABLE, "VOORRANG_READY_FD", "VOORRANG_TEST_DATA"}
+    unknown = sorted(name for name in os.environ if name.startswith("VOORRANG_") and name not in known)
+    if unknown:
+        raise ConfigurationError(f"unknown setting {', '.join(unknown)}: see docs/settings.md for the names")

@@ -1,0 +1,46 @@
+"""The site's secret: made once beside the database, and held against it at every start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from voorrang.errors import ConfigurationError
+from voorrang.identifiers import SiteKeys
+
+MIN_BYTES = 32
+
+
+def make_secret(path: Path) -> None:
+    """Write a new secret, readable by its owner only; an existing one stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(MIN_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load_site_keys(path: Path) -> SiteKeys:
+    """
+    Read the secret.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is missing or too short; keys made with another secret would not match what is stored.
+    """
+    try:
+        text = path.read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"site secret {path} cannot be read ({error.strerror}): `voorrang migrate` or `voorrang up` makes it once; "
+            "restore it from backup if the database already exists"
+        ) from error
+    if len(text) < MIN_BYTES:
+        raise ConfigurationError(f"site secret {path} is shorter than {MIN_BYTES} characters")
+    return SiteKeys(text.encode())

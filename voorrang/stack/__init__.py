@@ -1,0 +1,1 @@
+"""The whole stack on one machine: an embedded broker and every service, each a process of its own."""

@@ -1,0 +1,56 @@
+"""What `voorrang up` runs: which children, in which order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+from voorrang.errors import ConfigurationError
+from voorrang.settings import Settings
+from voorrang.stack.broker import broker_child, require_free_port
+from voorrang.stack.child import Child
+
+VERBS = {"ingest": "serve", "inference": "work", "worklist": "serve", "monitoring": "serve"}
+PORTS = ("dicom_port", "worklist_port", *(f"{service}_metrics_port" for service in VERBS))
+
+
+def local_children(settings: Settings) -> Sequence[Sequence[Child]]:
+    """
+    Return broker and services as children: the broker first where it is embedded, then all services.
+
+    Raises
+    ------
+    ConfigurationError
+        When a port is taken or the disk is full.
+    """
+    require_room(settings)
+    for name in PORTS:
+        require_free_port(getattr(settings, name), name.replace("_", " "), f"VOORRANG_{name.upper()}")
+    services = [
+        Child(service, [sys.executable, "-m", "voorrang", service, verb], dict(os.environ))
+        for service, verb in VERBS.items()
+    ]
+    return [services] if settings.kafka_bootstrap else [[broker_child(settings.kafka_embedded_port)], services]
+
+
+def require_room(settings: Settings) -> None:
+    """
+    Check that the data folder's disk has room above its reserve.
+
+    Raises
+    ------
+    ConfigurationError
+        When it has not, or the folder cannot be made.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(settings.data_dir).free
+    except OSError as error:
+        raise ConfigurationError(f"data folder {settings.data_dir}: {error.strerror}; set VOORRANG_DATA_DIR") from error
+    if free < settings.disk_reserve_bytes:
+        raise ConfigurationError(
+            f"disk full: {free // 1_000_000} MB free for {settings.data_dir}, below the reserve of "
+            f"{settings.disk_reserve_bytes // 1_000_000} MB; free some, or set VOORRANG_DISK_RESERVE_BYTES"
+        )

@@ -1,0 +1,66 @@
+"""
+Topics: who writes each, who must answer each, and how long it is kept.
+
+An event is answered when every consumer named here has a receipt for it; the reconciler goes by this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voorrang.events.records import Record
+
+DAY_MS = 86_400_000
+DEAD_LETTER_SUFFIX = "-dlq"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic of the bus."""
+
+    name: str
+    event_type: str
+    producer: str
+    consumers: tuple[str, ...]
+    partitions: int = 3
+    retention_ms: int = 7 * DAY_MS
+
+    @property
+    def dead_letters(self) -> str:
+        """Where messages go that no handler can take."""
+        return self.name + DEAD_LETTER_SUFFIX
+
+
+SERIES_COMPLETED_URGENT = Topic("series-completed-urgent", "series-completed", "ingest", ("inference",))
+SERIES_COMPLETED_ROUTINE = Topic("series-completed-routine", "series-completed", "ingest", ("inference",))
+STUDY_UPDATED = Topic("study-updated", "study-updated", "ingest", ("worklist", "monitoring"))
+SERIES_CONFIRMED = Topic("series-confirmed", "series-confirmed", "ingest", ("worklist",))
+FINDINGS_SCORED = Topic("findings-scored", "findings-scored", "inference", ("ingest", "worklist", "monitoring"))
+WORKLIST_ITEM_RANKED = Topic("worklist-item-ranked", "worklist-item-ranked", "worklist", ("monitoring",))
+MODEL_ACTIVATED = Topic("model-activated", "model-activated", "register", ("worklist",), partitions=1)
+MODEL_SUSPENDED = Topic("model-suspended", "model-suspended", "register", ("worklist",), partitions=1)
+
+TOPICS: tuple[Topic, ...] = (
+    SERIES_COMPLETED_URGENT,
+    SERIES_COMPLETED_ROUTINE,
+    STUDY_UPDATED,
+    SERIES_CONFIRMED,
+    FINDINGS_SCORED,
+    WORKLIST_ITEM_RANKED,
+    MODEL_ACTIVATED,
+    MODEL_SUSPENDED,
+)
+BY_NAME = {topic.name: topic for topic in TOPICS}
+
+
+def topic_of(record: Record, lane: str | None = None) -> Topic:
+    """Return the topic that a record goes to; `series-completed` has one for each lane."""
+    if record.event_type == "series-completed":
+        return BY_NAME[f"series-completed-{lane}"]
+    return BY_NAME[record.event_type]
+
+
+def consumed_by(consumer: str) -> tuple[Topic, ...]:
+    """Return the topics that a consumer must answer, the urgent lane first."""
+    mine = [topic for topic in TOPICS if consumer in topic.consumers]
+    return tuple(sorted(mine, key=lambda topic: not topic.name.endswith("-urgent")))

@@ -1,0 +1,1 @@
+"""Findings in, an ordered reading list out."""

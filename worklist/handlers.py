@@ -1,0 +1,63 @@
+"""What each event changes on the list. Handlers commute: the highest version of a fact counts, whenever it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from voorrang.consuming import Handler
+from voorrang.events.envelope import Event
+from voorrang.runtime import Runtime
+from worklist import store
+from worklist.ranking import Ranking, observe_latency
+
+
+def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
+    """Return the handlers by event type."""
+
+    def on_study_updated(event: Event[Any]) -> None:
+        runtime.once(event, lambda connection: ranking.rank(connection, store.put_study(connection, event)))
+
+    def on_findings_scored(event: Event[Any]) -> None:
+        def put(connection: Connection) -> None:
+            store.put_answer(connection, event.data)
+
+        if _put_and_rank(runtime, ranking, event, put):
+            observe_latency(event.data.pathway, event.data.last_received_at, runtime.clock.now())
+
+    def on_series_confirmed(event: Event[Any]) -> None:
+        def put(connection: Connection) -> None:
+            store.put_confirmation(connection, event.data)
+
+        _put_and_rank(runtime, ranking, event, put)
+
+    def on_register_changed(event: Event[Any]) -> None:
+        # Only a hint to look now: the tables of the register are the truth, so a forged event raises nothing.
+        ranking.step()
+        runtime.once(event, lambda _: None)
+
+    return {
+        "study-updated": on_study_updated,
+        "findings-scored": on_findings_scored,
+        "series-confirmed": on_series_confirmed,
+        "model-activated": on_register_changed,
+        "model-suspended": on_register_changed,
+    }
+
+
+def _put_and_rank(runtime: Runtime, ranking: Ranking, event: Event[Any], put: Callable[[Connection], None]) -> bool:
+    """Write a fact and rank its item; False when it was handled before or its study is not known yet."""
+    ranked = False
+
+    def act(connection: Connection) -> None:
+        nonlocal ranked
+        put(connection)
+        item_key = store.item_key_of(connection, event.data.study_instance_uid)
+        if item_key is not None:
+            ranking.rank(connection, item_key)
+            ranked = True
+
+    runtime.once(event, act)
+    return ranked

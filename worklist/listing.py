@@ -1,0 +1,174 @@
+"""The list as it is shown: rows in order, the time of that order, the banners above it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from voorrang import identity, register
+from voorrang.clock import Clock
+from voorrang.database import Database
+from voorrang.pathways.pathway import Pathway
+from voorrang.register import Activation, Influence
+from worklist import store
+from worklist.states import ItemState
+from worklist.wording import RESEARCH, reason_line, shown_state
+
+
+class PathwayRow(BaseModel):
+    """What one pathway says of an item."""
+
+    pathway: str
+    state: str
+    flagged: bool
+    provisional: bool
+    score: float | None
+    model_id: str
+    statement: str
+    reason_code: str
+    reason: str
+    position_mm: tuple[float, float, float] | None
+
+
+class Row(BaseModel):
+    """One item; `rank` is null for a prior. `patient` and `accession_number` only where names may be shown."""
+
+    rank: int | None
+    rank_without_ai: int | None
+    item_key: str
+    tier: str
+    state: str
+    shown_state: str
+    provisional: bool
+    reason: str
+    study_instance_uids: tuple[str, ...]
+    modalities: tuple[str, ...]
+    arrived_at: datetime
+    ranked_at: datetime
+    last_received_at: datetime
+    minutes_waited: int
+    patient: str
+    birth_date: str
+    accession_number: str
+    study_description: str
+    pathways: tuple[PathwayRow, ...]
+
+
+class Listing(BaseModel):
+    """The whole page of a list. `version` grows with every change of any item."""
+
+    order_at: datetime
+    version: int
+    statement: str
+    banners: tuple[str, ...]
+    items: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lister:
+    """
+    Makes listings.
+
+    Parameters
+    ----------
+    database, pathways, clock
+        What it reads.
+    show_names
+        Whether patients may be named: only on a page that loopback alone can reach.
+    """
+
+    database: Database
+    pathways: dict[str, Pathway]
+    clock: Clock
+    show_names: bool
+
+    def listing(self, limit: int = 200, offset: int = 0) -> Listing:
+        """Return the items from `offset` on, at most `limit` of them, in the order of reading."""
+        now = self.clock.now()
+        with self.database.read() as connection:
+            items = store.listed(connection, limit, offset)
+            without_ai = store.places_without_ai(connection, {item.item_key for item in items})
+            uids = [uid for item in items for uid in item.study_instance_uids]
+            known = identity.look_up(connection, uids) if self.show_names else {}
+            version = store.list_version(connection)
+            order_at = store.last_ranked_at(connection) or now
+            active = register.activations(connection)
+        rows = [
+            _row(
+                item,
+                offset + place,
+                without_ai.get(item.item_key),
+                known.get(item.study_instance_uids[0]),
+                now,
+            )
+            for place, item in enumerate(items, start=1)
+        ]
+        return Listing(
+            order_at=order_at,
+            version=version,
+            statement=RESEARCH,
+            banners=tuple(banners(self.pathways, active)),
+            items=tuple(rows),
+        )
+
+    def version(self) -> int:
+        """Return the version of the list: cheap to ask."""
+        with self.database.read() as connection:
+            return store.list_version(connection) * 1_000_000 + register.revision(connection)
+
+
+def banners(pathways: dict[str, Pathway], active: list[Activation]) -> list[str]:
+    """Return what readers must know about the order as a whole: which models do not move it, and why."""
+    lines = []
+    for pathway in pathways.values():
+        for use in pathway.models:
+            found = next((a for a in active if (a.pathway, a.model.model_id) == (pathway.name, use.name)), None)
+            if found is None:
+                lines.append(f"{use.name} is not activated for {pathway.name}: the order is without it")
+            elif found.influence is Influence.NONE:
+                lines.append(f"{use.name} is suspended for {pathway.name}: the order is without it")
+            elif _differs(pathway, use.operating_point, found):
+                lines.append(f"pathway {pathway.name} differs from what was activated for {use.name}: it moves nothing")
+            elif found.influence is Influence.DISPLAY:
+                lines.append(f"{use.name} is shown for {pathway.name} but moves nothing")
+    return lines
+
+
+def _differs(pathway: Pathway, operating_point: float, found: Activation) -> bool:
+    asked = (operating_point, pathway.delay.lift_to, pathway.delay.harm_per_minute)
+    return asked != (found.operating_point, found.lift_to, found.harm_per_minute)
+
+
+def _row(
+    item: store.ListedItem,
+    place: int,
+    without_ai: int | None,
+    who: identity.StudyIdentity | None,
+    now: datetime,
+) -> Row:
+    pathways: list[dict[str, Any]] = item.view["pathways"]
+    ranked = item.state is not ItemState.PRIOR
+    return Row(
+        rank=place if ranked else None,
+        rank_without_ai=without_ai if ranked else None,
+        item_key=item.item_key,
+        tier=item.tier.tier,
+        state=item.state.value,
+        shown_state=shown_state(item.state.value, item.provisional),
+        provisional=item.provisional,
+        reason=reason_line(item.state.value, pathways),
+        study_instance_uids=item.study_instance_uids,
+        modalities=item.modalities,
+        arrived_at=item.arrived_at,
+        ranked_at=item.ranked_at,
+        last_received_at=item.last_received_at,
+        minutes_waited=max(0, int((now - item.arrived_at).total_seconds() // 60)),
+        patient=who.patient.name if who else "",
+        birth_date=who.patient.birth_date if who else "",
+        accession_number=who.accession_number if who else "",
+        study_description=who.study_description if who else "",
+        pathways=tuple(PathwayRow.model_validate(pathway) for pathway in pathways),
+    )

@@ -1,0 +1,113 @@
+"""Gives items their place: facts in, sort key and view out, and the event that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event as Flag
+
+from sqlalchemy import Connection
+
+from voorrang import register
+from voorrang.events.records import WorklistItemRanked
+from voorrang.metrics import ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_SECONDS, MODELS_WITHOUT_INFLUENCE
+from voorrang.register import Influence
+from voorrang.runtime import Origin, Runtime
+from worklist import store
+from worklist.facts import ItemFacts
+from worklist.policy import TierOrder, sort_key
+from worklist.states import ItemState, view_item
+
+
+@dataclass(slots=True)
+class Ranking:
+    """
+    Ranks items within the caller's transaction.
+
+    Parameters
+    ----------
+    runtime
+        The service.
+    changed
+        Set after every change of the order; the page listens.
+    """
+
+    runtime: Runtime
+    changed: Flag
+    _register_revision: int = -1
+
+    def rank(self, connection: Connection, item_key: str) -> None:
+        """Decide the place of one item anew; say so when anything about it changed."""
+        facts = store.item_facts(connection, item_key)
+        if not facts.studies:
+            return
+        now = self.runtime.clock.now()
+        view = view_item(facts, self.runtime.pathways, register.activations(connection), now)
+        key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key)
+        version = store.put_item(connection, facts, key, view, now)
+        if version is None:
+            return
+        speaks = view.speaks
+        record = WorklistItemRanked(
+            item_key=item_key,
+            item_version=version,
+            study_instance_uids=tuple(study.study_instance_uid for study in facts.studies),
+            tier=key.tier.tier,
+            rank=store.rank_of(connection, key),
+            state=view.state.value,
+            provisional=view.provisional,
+            pathway=speaks.pathway if speaks else None,
+            last_received_at=max(study.last_received_at for study in facts.studies),
+            ranked_at=now,
+        )
+        self._announce(connection, record, facts)
+        self.changed.set()
+
+    def rank_all(self, keys: Iterable[str]) -> None:
+        """Decide the places of many items anew, a transaction each, so that events get in between."""
+        for key in keys:
+            with self.runtime.database.write() as connection:
+                self.rank(connection, key)
+
+    def step(self) -> None:
+        """Look at what changes without an event: time, and the register, whose tables are the truth."""
+        with self.runtime.database.read() as connection:
+            revision = register.revision(connection)
+            everything = revision != self._register_revision
+            keys = store.item_keys(connection, pending_only=not everything)
+            activations = register.activations(connection)
+            counts = store.counts(connection)
+        self.rank_all(keys)
+        self._register_revision = revision
+        for pathway in self.runtime.pathways.values():
+            silent = [
+                use.name
+                for use in pathway.models
+                if not any(
+                    (a.pathway, a.model.model_id) == (pathway.name, use.name) and a.influence is Influence.RANK
+                    for a in activations
+                )
+            ]
+            MODELS_WITHOUT_INFLUENCE.labels(pathway.name).set(len(silent))
+        for tier in TierOrder:
+            for state in ItemState:
+                n = next((n for t, s, n in counts if (t, s) == (tier, state)), 0)
+                ITEMS_OPEN.labels(tier.tier, state.value).set(n)
+
+    def _announce(self, connection: Connection, record: WorklistItemRanked, facts: ItemFacts) -> None:
+        first = facts.studies[0]
+        keys = self.runtime.keys
+        origin = Origin(
+            first.study_instance_uid,
+            first.patient_key,
+            "" if facts.item_key == first.study_instance_uid else facts.item_key,
+            keys.traceparent(first.study_instance_uid),
+            self.runtime.settings.purpose,
+        )
+        self.runtime.announce(connection, record, origin, (record.item_key, record.item_version))
+
+
+def observe_latency(pathway: str, last_received_at: datetime, visible_at: datetime) -> None:
+    """Count the seconds from a last slice to the priority that followed from it."""
+    LAST_SLICE_TO_PRIORITY_SECONDS.labels(pathway).observe((visible_at - last_received_at).total_seconds())

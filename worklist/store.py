@@ -1,0 +1,279 @@
+"""Rows of the worklist: facts go in by the highest version, items come out in order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, or_, select, update
+
+from voorrang.clock import utc
+from voorrang.events.envelope import Event
+from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
+from voorrang.outbox import insert_once
+from worklist.facts import ItemFacts, StudyFacts
+from worklist.policy import SortKey, TierOrder, sort_key_without_ai
+from worklist.states import ItemState, ItemView
+from worklist.tables import answer, confirmation, item, study
+
+HUMAN_TIER_WITHOUT_ORDER = TierOrder.ROUTINE.tier
+
+
+@dataclass(frozen=True, slots=True)
+class ListedItem:
+    """An item as it stands on the list."""
+
+    item_key: str
+    item_version: int
+    tier: TierOrder
+    state: ItemState
+    provisional: bool
+    arrived_at: datetime
+    ranked_at: datetime
+    view: dict[str, Any]
+    study_instance_uids: tuple[str, ...]
+    last_received_at: datetime
+    modalities: tuple[str, ...]
+
+
+def put_study(connection: Connection, event: Event[Any]) -> str:
+    """Write what an event says of a study unless a higher version is known; return the key of its item."""
+    record: StudyUpdated = event.data
+    values = {
+        "study_version": record.study_version,
+        "item_key": event.order_key or record.study_instance_uid,
+        "patient_key": event.patient_key,
+        "first_received_at": record.first_received_at,
+        "last_received_at": record.last_received_at,
+        "modalities": list(record.modalities),
+        "prior": record.prior,
+        "claims": [[claim.series_instance_uid, claim.pathway] for claim in record.claims],
+    }
+    uid = record.study_instance_uid
+    if not insert_once(connection, study, {"study_instance_uid": uid, **values}):
+        where = (study.c.study_instance_uid == uid) & (study.c.study_version < record.study_version)
+        connection.execute(update(study).where(where).values(**values))
+    return str(values["item_key"])
+
+
+def put_answer(connection: Connection, record: FindingsScored) -> None:
+    """Write a model's answer unless a higher revision, then run, is known."""
+    key = {
+        "series_instance_uid": record.series_instance_uid,
+        "pathway": record.pathway,
+        "model_id": record.model.model_id,
+    }
+    values = {
+        "study_instance_uid": record.study_instance_uid,
+        "version": record.model.version_label,
+        "weights_digest": record.model.weights_digest,
+        "series_revision": record.series_revision,
+        "run": record.run,
+        "record": record.model_dump(mode="json"),
+    }
+    if insert_once(connection, answer, key | values):
+        return
+    c = answer.c
+    mine = and_(*(c[name] == value for name, value in key.items()))
+    # Equal revision and run from two versions of a model: a total order decides, so that handlers commute.
+    older = or_(
+        c.series_revision < record.series_revision,
+        and_(c.series_revision == record.series_revision, c.run < record.run),
+        and_(
+            c.series_revision == record.series_revision,
+            c.run == record.run,
+            or_(
+                c.version < record.model.version_label,
+                and_(c.version == record.model.version_label, c.weights_digest < record.model.weights_digest),
+            ),
+        ),
+    )
+    connection.execute(update(answer).where(mine, older).values(**values))
+
+
+def put_confirmation(connection: Connection, record: SeriesConfirmed) -> None:
+    """Write which revision of a series is confirmed, unless a higher one is."""
+    key = {"series_instance_uid": record.series_instance_uid, "pathway": record.pathway}
+    values = {"study_instance_uid": record.study_instance_uid, "series_revision": record.series_revision}
+    if not insert_once(connection, confirmation, key | values):
+        c = confirmation.c
+        where = and_(*(c[name] == value for name, value in key.items()), c.series_revision < record.series_revision)
+        connection.execute(update(confirmation).where(where).values(**values))
+
+
+def item_key_of(connection: Connection, study_instance_uid: str) -> str | None:
+    """Return the key of the item that a study belongs to; None while the study is not known."""
+    query = select(study.c.item_key).where(study.c.study_instance_uid == study_instance_uid)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def item_facts(connection: Connection, item_key: str) -> ItemFacts:
+    """Return the facts of an item that has a study."""
+    rows = connection.execute(
+        select(study).where(study.c.item_key == item_key).order_by(study.c.study_instance_uid)
+    ).all()
+    uids = [row.study_instance_uid for row in rows]
+    answers = connection.execute(
+        select(answer.c.study_instance_uid, answer.c.record)
+        .where(answer.c.study_instance_uid.in_(uids))
+        .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id)
+    ).all()
+    confirmed = connection.execute(select(confirmation).where(confirmation.c.study_instance_uid.in_(uids))).all()
+    return ItemFacts(
+        item_key,
+        HUMAN_TIER_WITHOUT_ORDER,
+        tuple(
+            StudyFacts(
+                row.study_instance_uid,
+                row.patient_key,
+                utc(row.first_received_at),
+                utc(row.last_received_at),
+                tuple(row.modalities),
+                row.prior,
+                tuple((series, pathway) for series, pathway in row.claims),
+                tuple(
+                    FindingsScored.model_validate(a.record)
+                    for a in answers
+                    if a.study_instance_uid == row.study_instance_uid
+                ),
+                frozenset(
+                    (c.series_instance_uid, c.pathway, c.series_revision)
+                    for c in confirmed
+                    if c.study_instance_uid == row.study_instance_uid
+                ),
+            )
+            for row in rows
+        ),
+    )
+
+
+def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemView, now: datetime) -> int | None:
+    """
+    Write what follows from an item's facts.
+
+    Returns
+    -------
+    int or None
+        The item's new version; None when nothing about it changed.
+    """
+    without_ai = sort_key_without_ai(facts.human_tier, facts.arrived_at, facts.item_key)
+    values = {
+        "tier_order": int(key.tier),
+        "harm_rate": -key.negative_harm_rate,
+        "arrived_at": key.arrived_at,
+        "human_tier_order": int(without_ai.tier),
+        "state": view.state.value,
+        "provisional": view.provisional,
+        "pending": view.is_pending,
+        "view": [asdict(pathway) for pathway in view.pathways],
+    }
+    if insert_once(connection, item, {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, **values}):
+        return 1
+    found = connection.execute(select(item).where(item.c.item_key == facts.item_key)).one()
+    before = {name: getattr(found, name) for name in values} | {"arrived_at": utc(found.arrived_at)}
+    if before == values | {"view": _as_json(values["view"])}:
+        return None
+    version = int(found.item_version) + 1
+    where = item.c.item_key == facts.item_key
+    connection.execute(update(item).where(where).values(item_version=version, ranked_at=now, **values))
+    return version
+
+
+def rank_of(connection: Connection, key: SortKey) -> int:
+    """Return the place of a sort key among what is ranked, the first being 1."""
+    c = item.c
+    before = or_(
+        c.tier_order < int(key.tier),
+        and_(c.tier_order == int(key.tier), c.harm_rate > -key.negative_harm_rate),
+        and_(
+            c.tier_order == int(key.tier),
+            c.harm_rate == -key.negative_harm_rate,
+            or_(c.arrived_at < key.arrived_at, and_(c.arrived_at == key.arrived_at, c.item_key < key.item_key)),
+        ),
+    )
+    ranked = c.state != ItemState.PRIOR.value
+    return 1 + int(connection.execute(select(func.count()).select_from(item).where(before, ranked)).scalar_one())
+
+
+def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
+    """Return items in the order of reading; priors, which have no place, come last."""
+    rows = connection.execute(
+        select(item)
+        .order_by(
+            item.c.state == ItemState.PRIOR.value,
+            item.c.tier_order,
+            item.c.harm_rate.desc(),
+            item.c.arrived_at,
+            item.c.item_key,
+        )
+        .limit(limit)
+        .offset(offset)
+    ).all()
+    studies = _studies_of(connection, [row.item_key for row in rows])
+    return [
+        ListedItem(
+            row.item_key,
+            row.item_version,
+            TierOrder(row.tier_order),
+            ItemState(row.state),
+            row.provisional,
+            utc(row.arrived_at),
+            utc(row.ranked_at),
+            {"pathways": row.view},
+            tuple(s.study_instance_uid for s in studies[row.item_key]),
+            max(utc(s.last_received_at) for s in studies[row.item_key]),
+            tuple(sorted({m for s in studies[row.item_key] for m in s.modalities})),
+        )
+        for row in rows
+    ]
+
+
+def places_without_ai(connection: Connection, item_keys: Collection[str]) -> dict[str, int]:
+    """Return the place that each item would have without AI: tiers from people, then arrival."""
+    rows = connection.execute(
+        select(item.c.item_key)
+        .where(item.c.state != ItemState.PRIOR.value)
+        .order_by(item.c.human_tier_order, item.c.arrived_at, item.c.item_key)
+    ).scalars()
+    return {key: place for place, key in enumerate(rows, start=1) if key in item_keys}
+
+
+def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
+    """Return how many items stand in each tier and state."""
+    rows = connection.execute(
+        select(item.c.tier_order, item.c.state, func.count()).group_by(item.c.tier_order, item.c.state)
+    )
+    return [(TierOrder(tier), ItemState(state), int(n)) for tier, state, n in rows]
+
+
+def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
+    """Return the keys of all items, or of those that time alone may change."""
+    query = select(item.c.item_key)
+    return connection.execute(query.where(item.c.pending) if pending_only else query).scalars().all()
+
+
+def list_version(connection: Connection) -> int:
+    """Return a number that grows with every change of any item."""
+    return int(connection.execute(select(func.coalesce(func.sum(item.c.item_version), 0))).scalar_one())
+
+
+def last_ranked_at(connection: Connection) -> datetime | None:
+    """Return when the order was last decided anew."""
+    at = connection.execute(select(func.max(item.c.ranked_at))).scalar_one()
+    return utc(at) if at is not None else None
+
+
+def _studies_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {key: [] for key in keys}
+    rows = connection.execute(
+        select(study).where(study.c.item_key.in_(keys)).order_by(study.c.first_received_at, study.c.study_instance_uid)
+    )
+    for row in rows:
+        found[row.item_key].append(row)
+    return found
+
+
+def _as_json(views: Any) -> Any:
+    return [{k: list(v) if isinstance(v, tuple) else v for k, v in view.items()} for view in views]

@@ -1,0 +1,67 @@
+"""
+Tables of the worklist.
+
+`study`, `answer` and `confirmation` hold facts as the events tell them, the highest version of each; `item` is what
+follows from them, written anew whenever a fact, the register or the time changes it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+study = Table(
+    "worklist_study",
+    metadata,
+    Column("study_instance_uid", String(64), primary_key=True),
+    Column("item_key", String(64), nullable=False, index=True),
+    Column("study_version", Integer, nullable=False),
+    Column("patient_key", String(64), nullable=False),
+    Column("first_received_at", DateTime(timezone=True), nullable=False),
+    Column("last_received_at", DateTime(timezone=True), nullable=False),
+    Column("modalities", JSON, nullable=False),
+    Column("prior", Boolean, nullable=False),
+    Column("claims", JSON, nullable=False),
+)
+
+answer = Table(
+    "worklist_answer",
+    metadata,
+    Column("series_instance_uid", String(64), primary_key=True),
+    Column("pathway", String(64), primary_key=True),
+    Column("model_id", String(64), primary_key=True),
+    Column("study_instance_uid", String(64), nullable=False, index=True),
+    Column("version", String(32), nullable=False),
+    Column("weights_digest", String(64), nullable=False),
+    Column("series_revision", Integer, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("record", JSON, nullable=False),
+)
+
+confirmation = Table(
+    "worklist_confirmation",
+    metadata,
+    Column("series_instance_uid", String(64), primary_key=True),
+    Column("pathway", String(64), primary_key=True),
+    Column("study_instance_uid", String(64), nullable=False, index=True),
+    Column("series_revision", Integer, nullable=False),
+)
+
+item = Table(
+    "worklist_item",
+    metadata,
+    Column("item_key", String(64), primary_key=True),
+    Column("item_version", Integer, nullable=False),
+    Column("tier_order", Integer, nullable=False),
+    Column("harm_rate", Float, nullable=False),
+    Column("arrived_at", DateTime(timezone=True), nullable=False),
+    Column("human_tier_order", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("provisional", Boolean, nullable=False),
+    Column("pending", Boolean, nullable=False),
+    Column("ranked_at", DateTime(timezone=True), nullable=False),
+    Column("view", JSON, nullable=False),
+    Index("worklist_item_order", "tier_order", "harm_rate", "arrived_at", "item_key"),
+    Index("worklist_item_pending", "pending"),
+)

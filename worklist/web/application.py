@@ -1,0 +1,114 @@
+"""The web application: `/api/worklist`, the page, and the stream of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from voorrang.errors import RetryableError
+from voorrang.settings import Settings
+from worklist.listing import Lister, Listing
+from worklist.states import ItemState
+
+HERE = Path(__file__).parent
+LOOK_EVERY_SECONDS = 0.2
+HEARTBEAT_SECONDS = 2
+LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"]
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+MARKS = {"stat": "S", "urgent": "U", "routine": "R"}
+
+Next = Callable[[Request], Awaitable[Response]]
+
+
+def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bool]) -> FastAPI:
+    """
+    Return the application.
+
+    Parameters
+    ----------
+    lister
+        Makes the list.
+    settings
+        Time zone, and whether only loopback may ask.
+    is_stopping
+        Ends the open streams when the service stops.
+    """
+    app = FastAPI(title="voorrang worklist", docs_url=None, redoc_url=None)
+    templates = Jinja2Templates(HERE / "templates")
+    zone = ZoneInfo(settings.time_zone)
+    templates.env.filters["clock"] = lambda at: _local(at, zone, "%H:%M:%S")
+    templates.env.filters["minute"] = lambda at: _local(at, zone, "%d-%m %H:%M")
+    templates.env.globals["marks"] = MARKS
+    templates.env.globals["states"] = [state.value for state in ItemState]
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    if settings.bind_host in {"127.0.0.1", "::1", "localhost"}:
+        # A page elsewhere must not reach this one through a name that it points at loopback.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
+
+    @app.middleware("http")
+    async def secure(request: Request, call_next: Next) -> Response:
+        response = await call_next(request)
+        response.headers.update(SECURITY_HEADERS)
+        return response
+
+    @app.get("/api/worklist")
+    def worklist(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+        offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    ) -> Listing:
+        return lister.listing(limit, offset)
+
+    @app.get("/", response_class=HTMLResponse)
+    def page(request: Request) -> Response:
+        return templates.TemplateResponse(
+            request, "page.html", {"listing": lister.listing(), "names": lister.show_names}
+        )
+
+    @app.get("/rows", response_class=HTMLResponse)
+    def rows(request: Request) -> Response:
+        return templates.TemplateResponse(
+            request, "rows.html", {"listing": lister.listing(), "names": lister.show_names}
+        )
+
+    @app.get("/changes")
+    async def changes(request: Request) -> EventSourceResponse:
+        return EventSourceResponse(_changes(request, lister, is_stopping), ping=HEARTBEAT_SECONDS)
+
+    return app
+
+
+async def _changes(request: Request, lister: Lister, is_stopping: Callable[[], bool]) -> AsyncIterator[ServerSentEvent]:
+    """Say each new version of the list, and at least every two seconds that we are there."""
+    told, quiet_seconds = -1, 0.0
+    while not is_stopping() and not await request.is_disconnected():
+        try:
+            version = await asyncio.to_thread(lister.version)
+        except RetryableError:
+            return  # the page sees the stream end and says so
+        if version != told or quiet_seconds >= HEARTBEAT_SECONDS:
+            yield ServerSentEvent(event="order", data=json.dumps({"version": version, "changed": version != told}))
+            told, quiet_seconds = version, 0.0
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+        quiet_seconds += LOOK_EVERY_SECONDS
+
+
+def _local(at: datetime, zone: ZoneInfo, pattern: str) -> str:
+    return at.astimezone(zone).strftime(pattern)
