@@ -1,0 +1,1 @@
+"""Procedural CT phantoms in Hounsfield units, each with its truth, and the DICOM series around them."""
