@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from sqlalchemy import Connection
-
 from inference import results
 from inference.model import Model
 from inference.reading import Outcome, OutcomeState, read_series
 from inference.results import Identity, Result
 from voorrang import outbox
+from voorrang.database import Connection
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.dicom.manifest import ManifestEntry, decode_manifest
 from voorrang.errors import InvalidMessageError

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from queue import Empty
 
-from sqlalchemy import Connection
-
 from ingest import store
 from ingest.admission import is_prior
 from ingest.received import ReceivedInstance, RefusedInstance
 from ingest.receiving import Intake
+from voorrang.database import Connection
 from voorrang.errors import RetryableError
 from voorrang.events.records import Claim, StudyUpdated
 from voorrang.identity import remember

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydicom import dcmread
 
-from voorrang.dicom.headers import InstanceHeader, header_from_dataset
+from voorrang.dicom.header_reading import header_from_dataset
+from voorrang.dicom.headers import InstanceHeader
 from voorrang.identifiers import SiteKeys
 from voorrang.identity import PatientIdentity, StudyIdentity
 from voorrang.purpose import Purpose

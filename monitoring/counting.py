@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
-
 from voorrang.consuming import Handler
+from voorrang.database import Connection
 from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored
 from voorrang.metrics import FINDINGS_SEEN, FLAGGED_SEEN, ITEMS_RANKED_SEEN, STUDIES_SEEN

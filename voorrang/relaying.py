@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event as Flag
-
-from prometheus_client import Counter
 
 from voorrang import outbox
 from voorrang.bus import BrokerAdmin, LogState, Partition, Place, Producer
@@ -115,7 +113,7 @@ class Relay:
         with self.database.read() as connection:
             rows = outbox.waiting(connection, self.service, BATCH)
         OUTBOX_WAITING.labels(self.service).set(len(rows))
-        self._send(rows, EVENTS_PUBLISHED)
+        self._send(rows, lambda topic: EVENTS_PUBLISHED.labels(topic).inc())
         return len(rows)
 
     def reconcile(self) -> int:
@@ -129,20 +127,20 @@ class Relay:
         for start in range(0, len(lost), BATCH):
             with self.database.read() as connection:
                 rows = outbox.messages(connection, lost[start : start + BATCH])
-            self._send(rows, EVENTS_REPUBLISHED)
+            self._send(rows, lambda topic: EVENTS_REPUBLISHED.labels(topic).inc())
         if lost:
             get_logger().warning("published again", count=len(lost))
         self._budget -= len(lost)
         return len(lost)
 
-    def _send(self, rows: Sequence[Waiting], counter: Counter) -> None:
+    def _send(self, rows: Sequence[Waiting], count: Callable[[str], None]) -> None:
         if not rows:
             return
         places = self.producer.send([row.message for row in rows])
         with self.database.write() as connection:
             outbox.mark_published(connection, [row.id for row in rows], places, self.clock.now())
         for row in rows:
-            counter.labels(row.message.topic).inc()
+            count(row.message.topic)
 
     def _lost(self) -> list[int]:
         # The broker is asked first and the receipts are read after: a handler writes its receipt before it commits,

@@ -258,7 +258,7 @@ def hold_site(connection: Connection, keys: SiteKeys, settings: Settings) -> Non
     """
     facts = {"secret_fingerprint": keys.fingerprint(), "purpose": settings.purpose.value}
     remedies = {
-        "secret_fingerprint": f"restore {settings.secret_file.name} from backup: with another secret nobody's keys match",
+        "secret_fingerprint": f"restore {settings.secret_file.name} from backup: with another one no key matches",
         "purpose": "one stack serves one purpose: use another data folder or database",
     }
     for name, value in facts.items():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection
-
 from voorrang.consuming import Handler
+from voorrang.database import Connection
 from voorrang.events.envelope import Event
 from voorrang.runtime import Runtime
 from worklist import store

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Flag
 
-from sqlalchemy import Connection
-
 from voorrang import register
+from voorrang.database import Connection
 from voorrang.events.records import WorklistItemRanked
 from voorrang.metrics import ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_SECONDS, MODELS_WITHOUT_INFLUENCE
 from voorrang.register import Influence

@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
-
 from voorrang import register
 from voorrang.clock import SystemClock
-from voorrang.database import Database
+from voorrang.database import Connection, Database
 from voorrang.errors import ConfigurationError
 from voorrang.migrating import require_current
 from voorrang.pathways.loading import load_pathways

@@ -18,7 +18,8 @@ from voorrang.demo.phantoms.head import Bleed, make_head
 from voorrang.demo.phantoms.quality import INSERTS_HU, insert_position_mm, make_water_phantom
 from voorrang.demo.phantoms.series import Person, StudyContext, make_series
 from voorrang.demo.studies import HEAD, QUALITY, DemoStudy, demo_studies, disguised_quality_study
-from voorrang.dicom.headers import Vector, header_from_dataset
+from voorrang.dicom.header_reading import header_from_dataset
+from voorrang.dicom.headers import Vector
 
 ACQUIRED_AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 STUDY = StudyContext(Person("Lefèvre^Zoë", "X1", date(1950, 11, 23), "F"), "A0000001", ACQUIRED_AT)
