@@ -1,0 +1,120 @@
+"""Files of a series, put together as one volume in Hounsfield units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.pixels import UnreadablePixelsError, read_hu
+from inference.scope import OutOfScopeError, ScopeCode, ScopeReason
+from inference.volume import Volume, Voxels
+from voorrang.dicom.geometry import DUPLICATE_FRACTION, SeriesGeometry
+from voorrang.dicom.headers import InstanceHeader, Vector
+
+OpenInstance = Callable[[InstanceHeader], BinaryIO]
+"""Opens the file of one instance for reading; the caller of it closes the file."""
+
+
+def assemble(headers: Sequence[InstanceHeader], geometry: SeriesGeometry, open_instance: OpenInstance) -> Volume:
+    """
+    Read the stack of a series.
+
+    Slices that lie at the place of another are left out. Unevenly spaced slices are resampled onto the median
+    spacing by linear interpolation along the slice axis; the last voxel then lies at or below the last slice.
+    Gantry tilt is kept as it is: `slice_step_mm` is the patient vector from slice to slice.
+
+    Parameters
+    ----------
+    headers
+        Headers of the series.
+    geometry
+        What `series_geometry` said of the same headers in the same order.
+    open_instance
+        Opens the DICOM file of a header.
+
+    Returns
+    -------
+    Volume
+        HU, the lowest slice along the normal first.
+
+    Raises
+    ------
+    OutOfScopeError
+        Code not_a_volume without a stack; code unreadable_pixels when any slice cannot be read: a volume with
+        a slice made up would be worse than none.
+    """
+    if not geometry.is_volume:
+        raise OutOfScopeError(ScopeReason(ScopeCode.NOT_A_VOLUME, "The series is not a stack of slices."))
+    order, distances = _distinct(geometry)
+    stack = [headers[i] for i in order]
+    voxels = _read_stack(stack, open_instance)
+    if not geometry.is_uniform:
+        voxels, spacing = _resample(voxels, np.array(distances), geometry.spacing_mm), geometry.spacing_mm
+    else:
+        spacing = (distances[-1] - distances[0]) / (len(distances) - 1)
+    first, last = stack[0], stack[-1]
+    if not (first.image_position_mm and last.image_position_mm and first.image_orientation):
+        raise OutOfScopeError(ScopeReason(ScopeCode.NOT_A_VOLUME, "Slices lack their position."))
+    along = np.subtract(last.image_position_mm, first.image_position_mm) / (distances[-1] - distances[0])
+    row_direction, column_direction = np.array(first.image_orientation).reshape(2, 3)
+    between_rows, between_columns = first.pixel_spacing_mm or (1.0, 1.0)
+    return Volume(
+        voxels_hu=voxels,
+        origin_mm=first.image_position_mm,
+        slice_step_mm=_vector(along * spacing),
+        row_step_mm=_vector(column_direction * between_rows),
+        column_step_mm=_vector(row_direction * between_columns),
+    )
+
+
+def _distinct(geometry: SeriesGeometry) -> tuple[list[int], list[float]]:
+    order, distances = [geometry.order[0]], [geometry.distances_mm[0]]
+    for i, distance in zip(geometry.order[1:], geometry.distances_mm[1:], strict=True):
+        if distance - distances[-1] > DUPLICATE_FRACTION * geometry.spacing_mm:
+            order.append(i)
+            distances.append(distance)
+    return order, distances
+
+
+def _read_stack(stack: Sequence[InstanceHeader], open_instance: OpenInstance) -> Voxels:
+    voxels = np.empty((len(stack), stack[0].rows or 0, stack[0].columns or 0), np.float32)
+    n_unreadable = 0
+    for k, header in enumerate(stack):
+        with open_instance(header) as file:
+            data = file.read()
+        try:
+            voxels[k] = _checked(read_hu(data), voxels.shape[1:])
+        except UnreadablePixelsError:
+            n_unreadable += 1
+    if n_unreadable:
+        text = f"Pixels of {n_unreadable} of {len(stack)} slices cannot be read."
+        raise OutOfScopeError(ScopeReason(ScopeCode.UNREADABLE_PIXELS, text))
+    return voxels
+
+
+def _checked(pixels: npt.NDArray[np.float32], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    if pixels.shape != shape:
+        raise UnreadablePixelsError(f"pixels of shape {pixels.shape}, the header says {shape}")
+    return pixels
+
+
+def _resample(voxels: Voxels, distances: npt.NDArray[np.float64], spacing: float) -> Voxels:
+    n = int((distances[-1] - distances[0]) / spacing + 1e-6) + 1
+    wanted = distances[0] + spacing * np.arange(n)
+    above = np.clip(np.searchsorted(distances, wanted, side="right"), 1, len(distances) - 1)
+    below = above - 1
+    weight = np.clip((wanted - distances[below]) / (distances[above] - distances[below]), 0.0, 1.0)
+    out = np.empty((n, *voxels.shape[1:]), np.float32)
+    for k in range(n):
+        w = np.float32(weight[k])
+        np.multiply(voxels[below[k]], 1 - w, out=out[k])
+        out[k] += w * voxels[above[k]]
+    return out
+
+
+def _vector(values: npt.NDArray[np.float64]) -> Vector:
+    x, y, z = (float(value) for value in values)
+    return (x, y, z)
