@@ -86,19 +86,13 @@ def _read_stack(stack: Sequence[InstanceHeader], open_instance: OpenInstance) ->
         with open_instance(header) as file:
             data = file.read()
         try:
-            voxels[k] = _checked(read_hu(data), voxels.shape[1:])
+            read_hu(data, voxels[k])
         except UnreadablePixelsError:
             n_unreadable += 1
     if n_unreadable:
         text = f"Pixels of {n_unreadable} of {len(stack)} slices cannot be read."
         raise OutOfScopeError(ScopeReason(ScopeCode.UNREADABLE_PIXELS, text))
     return voxels
-
-
-def _checked(pixels: npt.NDArray[np.float32], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    if pixels.shape != shape:
-        raise UnreadablePixelsError(f"pixels of shape {pixels.shape}, the header says {shape}")
-    return pixels
 
 
 def _resample(voxels: Voxels, distances: npt.NDArray[np.float64], spacing: float) -> Voxels:

@@ -50,38 +50,37 @@ class _Stored:
     padding: tuple[int, int] | None
 
 
-def read_hu(instance: bytes) -> npt.NDArray[np.float32]:
+def read_hu(instance: bytes, hu: npt.NDArray[np.float32]) -> None:
     """
-    Read the pixels of one instance.
+    Read the pixels of one instance: HU by Rescale Slope and Intercept (PS3.3 C.11.1).
+
+    Padding (PS3.3 C.7.5.1.1.2) becomes -1024 HU, nothing else is clipped.
 
     Parameters
     ----------
     instance
         A whole DICOM file (PS3.10).
-
-    Returns
-    -------
-    numpy.ndarray
-        Float32 of shape (rows, columns), HU by Rescale Slope and Intercept (PS3.3 C.11.1); padding
-        (PS3.3 C.7.5.1.1.2) becomes -1024 HU, nothing else is clipped.
+    hu
+        Written to; float32 of shape (rows, columns).
 
     Raises
     ------
     UnreadablePixelsError
-        When neither the direct way nor pydicom gives a single monochrome frame.
+        When neither the direct way nor pydicom gives a single monochrome frame of that shape.
     """
     try:
         stored = _read_directly(instance)
     except (_OddError, struct.error, ValueError):
         stored = _read_with_pydicom(instance)
-    hu = stored.values.astype(np.float32)
+    if stored.values.shape != hu.shape:
+        raise UnreadablePixelsError(f"pixels of shape {stored.values.shape}, {hu.shape} is expected")
+    hu[...] = stored.values
     if stored.slope != 1.0:
         hu *= np.float32(stored.slope)
     hu += np.float32(stored.intercept)
     if stored.padding is not None:
         low, high = stored.padding
         hu[(stored.values >= low) & (stored.values <= high)] = PADDING_HU
-    return hu
 
 
 def _read_directly(data: bytes) -> _Stored:
@@ -100,7 +99,9 @@ def _read_directly(data: bytes) -> _Stored:
         raise _OddError
     dtype = np.dtype("<i2" if number[_SIGNED] else "<u2")
     values = np.frombuffer(data, dtype, rows * columns, offset).reshape(rows, columns)
-    if stored < 16:  # unused high bits may hold anything
+    span = 1 << stored
+    lowest = -span // 2 if number[_SIGNED] else 0
+    if values.min() < lowest or values.max() >= lowest + span:  # unused high bits may hold anything
         values = (values << (16 - stored)) >> (16 - stored)
     limits = [int(np.frombuffer(elements[t], dtype)[0]) for t in (_PADDING, _PADDING_LIMIT) if elements.get(t)]
     return _Stored(values, _decimal(elements.get(_SLOPE), 1.0), _decimal(elements.get(_INTERCEPT), 0.0), _range(limits))

@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 from inference import pixels
-from inference.pixels import UnreadablePixelsError, read_hu
+from inference.pixels import UnreadablePixelsError
 from tests.unit.inference.instances import as_file, make_instance
 
 SHAPE = (24, 20)
@@ -24,6 +24,12 @@ SHAPE = (24, 20)
 
 def stored(dtype: str, low: int, high: int, seed: int = 1) -> npt.NDArray[np.integer]:
     return np.random.default_rng(seed).integers(low, high, SHAPE).astype(dtype)
+
+
+def read_hu(data: bytes) -> npt.NDArray[np.float32]:
+    hu = np.full(SHAPE, np.nan, np.float32)
+    pixels.read_hu(data, hu)
+    return hu
 
 
 def by_pydicom(data: bytes) -> npt.NDArray[np.float32]:
@@ -135,3 +141,8 @@ def test_colour_is_unreadable() -> None:
     ds.PixelData = bytes(SHAPE[0] * SHAPE[1] * 3)
     with pytest.raises(UnreadablePixelsError, match="single frame"):
         read_hu(as_file(ds))
+
+
+def test_another_size_than_expected_is_unreadable() -> None:
+    with pytest.raises(UnreadablePixelsError, match=r"\(24, 20\).*\(24, 24\)"):
+        pixels.read_hu(as_file(make_instance(stored("u2", 0, 9))), np.empty((24, 24), np.float32))
