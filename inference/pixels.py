@@ -22,7 +22,10 @@ PADDING_HU = -1024.0
 
 _IMPLICIT_LITTLE, _EXPLICIT_LITTLE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_SHORT_HEAD, _HEAD, _LENGTH = struct.Struct("<HH2sH"), struct.Struct("<HHI"), struct.Struct("<I")
 _UNDEFINED = 0xFFFFFFFF
+_DELIMITERS = 0xFFFE
 _TRANSFER_SYNTAX, _PIXEL_DATA = 0x00020010, 0x7FE00010
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _SAMPLES, _FRAMES, _ROWS, _COLUMNS = 0x00280002, 0x00280008, 0x00280010, 0x00280011
@@ -148,16 +151,16 @@ def _behind(data: bytes, vr: bytes, start: int, length: int, *, is_explicit: boo
 
 def _element(data: bytes, position: int, *, is_explicit: bool) -> tuple[int, bytes, int, int]:
     """Return tag, VR, offset of the value and its length (PS3.5 7.1)."""
-    group, element = struct.unpack_from("<HH", data, position)
-    tag = (group << 16) | element
-    if not is_explicit or group == 0xFFFE:
-        return tag, b"", position + 8, struct.unpack_from("<I", data, position + 4)[0]
-    vr = data[position + 4 : position + 6]
-    if vr in _LONG_VRS:
-        return tag, vr, position + 12, struct.unpack_from("<I", data, position + 8)[0]
-    if not vr.isupper():
-        raise _OddError
-    return tag, vr, position + 8, struct.unpack_from("<H", data, position + 6)[0]
+    if is_explicit:
+        group, element, vr, short = _SHORT_HEAD.unpack_from(data, position)
+        if vr in _SHORT_VRS:
+            return (group << 16) | element, vr, position + 8, short
+        if vr in _LONG_VRS:
+            return (group << 16) | element, vr, position + 12, _LENGTH.unpack_from(data, position + 8)[0]
+        if group != _DELIMITERS:
+            raise _OddError
+    group, element, length = _HEAD.unpack_from(data, position)
+    return (group << 16) | element, b"", position + 8, length
 
 
 def _skip_items(data: bytes, position: int, vr: bytes, *, is_explicit: bool) -> int:
