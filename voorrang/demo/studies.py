@@ -51,7 +51,7 @@ NODULES = (
 )
 
 _MINUTES_BETWEEN = 4
-_SEED = 20260
+DEMO_SEED = 20260
 _PEOPLE = {
     "martens": Person("Martens^Zoë", "VB0000101", date(1958, 3, 14), "F"),
     "lefevre": Person("Lefèvre^François", "VB0000102", date(1949, 11, 2), "M"),
@@ -108,7 +108,7 @@ _PLANS = (
 )
 
 
-def demo_studies(now: datetime, seed: int = _SEED) -> Iterator[DemoStudy]:
+def demo_studies(now: datetime, seed: int = DEMO_SEED) -> Iterator[DemoStudy]:
     """
     Make the studies of the demo one by one, in the order of arrival.
 
@@ -129,7 +129,7 @@ def demo_studies(now: datetime, seed: int = _SEED) -> Iterator[DemoStudy]:
         yield _study(plan, acquired_at, seed + number)
 
 
-def disguised_quality_study(now: datetime, seed: int = _SEED) -> DemoStudy:
+def disguised_quality_study(now: datetime, seed: int = DEMO_SEED) -> DemoStudy:
     """
     Make the water cylinder under the header of somebody's head: only its pixels give it away.
 
