@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ingest import store
 from ingest.intake import IntakeWorker
@@ -27,17 +27,18 @@ class Accountant:
     intake
         Knows what has no row yet.
     rows_at_start
-        Rows after recovery: from there on every Success must become one.
+        Rows when this is made, after recovery: from there on every Success must become one.
     """
 
     runtime: Runtime
     intake: IntakeWorker
     rows_at_start: int
+    _accepted_before: int = field(default_factory=lambda: accepted_instances())
 
     def step(self) -> None:
         """Count once and set the gauges."""
         now = self.runtime.clock.now()
-        accepted = accepted_since_start()
+        accepted = accepted_instances() - self._accepted_before
         pending = self.intake.pending()
         with self.runtime.database.read() as connection:
             rows = store.count_instances(connection)
@@ -54,8 +55,8 @@ class Accountant:
             OLDEST_WAITING_SECONDS.labels(lane).set((now - oldest).total_seconds() if oldest else 0.0)
 
 
-def accepted_since_start() -> int:
-    """Return how many instances were answered Success and are new bytes, since this process began."""
+def accepted_instances() -> int:
+    """Return how many instances this process has answered Success that are new bytes."""
     total = 0.0
     for metric in INSTANCES_RECEIVED.collect():
         for sample in metric.samples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from voorrang.identifiers import is_uid
 from voorrang.purpose import Purpose
 
 PRIOR_AGE = timedelta(hours=24)
+DAY = timedelta(hours=24)
+_DATE = re.compile(r"[0-9]{8}")  # VR DA, PS3.5 section 6.2; strptime alone takes 202611 for 1 January 2026
 
 
 class StoreStatus(IntEnum):
@@ -87,8 +90,10 @@ def is_prior(
     """
     if purpose is Purpose.DEMO or has_open_order or not sender_prefetches:
         return False
+    if not _DATE.fullmatch(study_date):
+        return False
     try:
         date = datetime.strptime(study_date, "%Y%m%d").replace(tzinfo=UTC)
     except ValueError:
         return False
-    return received_at - date > PRIOR_AGE + timedelta(hours=24)  # the date has no time of day: its whole day counts
+    return received_at - date > DAY + PRIOR_AGE  # the date has no time of day: its whole day counts

@@ -8,9 +8,11 @@ from datetime import timedelta
 from ingest import store
 from ingest.completeness import Arrival, Verdict, confirmation, judge, seconds_to_look_again
 from ingest.intake import announce_study, origin_of
+from voorrang.archive import ArchiveFullError
 from voorrang.dicom.geometry import SeriesGeometry, series_geometry
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.dicom.manifest import ManifestEntry, encode_manifest, instances_digest
+from voorrang.errors import RetryableError
 from voorrang.events.records import SeriesCompleted, SeriesConfirmed
 from voorrang.metrics import SERIES_COMPLETED
 from voorrang.pathways.pathway import Pathway
@@ -64,12 +66,13 @@ class Assembler:
         if len(instances) != claim.instance_count:
             return  # more came while we judged: judge again with them
         digest = instances_digest(header.sop_instance_uid for header, _ in instances)
-        manifest = self.runtime.archive.store_manifest(
-            claim.study_instance_uid,
-            claim.series_instance_uid,
-            digest,
-            encode_manifest([ManifestEntry(header, locator) for header, locator in instances]),
-        )
+        content = encode_manifest([ManifestEntry(header, locator) for header, locator in instances])
+        try:
+            manifest = self.runtime.archive.store_manifest(
+                claim.study_instance_uid, claim.series_instance_uid, digest, content
+            )
+        except ArchiveFullError as error:
+            raise RetryableError(f"archive: {error}") from error
         with self.runtime.database.write() as connection:
             revision = store.complete_claim(connection, claim, digest, now)
             if revision is None:
@@ -106,7 +109,8 @@ class Assembler:
         if code is None:
             return
         with self.runtime.database.write() as connection:
-            store.confirm_claim(connection, claim)
+            if not store.confirm_claim(connection, claim):
+                return
             row = store.study_row(connection, claim.study_instance_uid)
             record = SeriesConfirmed(
                 study_instance_uid=claim.study_instance_uid,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from queue import Empty
 
 from ingest import store
@@ -11,6 +12,7 @@ from ingest.admission import is_prior
 from ingest.received import ReceivedInstance, RefusedInstance
 from ingest.receiving import Intake
 from voorrang.database import Connection
+from voorrang.dicom.headers import InstanceHeader
 from voorrang.errors import RetryableError
 from voorrang.events.records import Claim, StudyUpdated
 from voorrang.identity import remember
@@ -38,33 +40,60 @@ class IntakeWorker:
 
     runtime: Runtime
     queue: Intake
-    taken: int = 0
     _batch: list[ReceivedInstance | RefusedInstance] = field(default_factory=list)
 
     def run(self) -> None:
         """Work until told to stop and the queue is empty; what is left after that is found again at the next start."""
         while not (self.runtime.stop.is_set() and self.queue.empty()):
-            if not self._batch:
-                self._gather()
-            if not self._batch:
-                continue
             try:
-                self.take(self._batch)
+                self.step()
             except RetryableError as error:
                 get_logger().warning("intake waits", reason=str(error))
                 self.runtime.stop.wait(0.5)
                 if self.runtime.stop.is_set():
                     return
-                continue
-            self.taken += len(self._batch)
-            self._batch = []
+
+    def step(self) -> None:
+        """Take in one batch, or wait a moment for one; a batch that failed with `RetryableError` is the next again."""
+        if not self._batch:
+            self._gather()
+        if not self._batch:
+            return
+        self.take(self._batch)
+        for _ in self._batch:
+            self.queue.task_done()
+        self._batch = []
 
     def pending(self) -> int:
         """Return how many instances have no row yet."""
-        return self.queue.qsize() + len(self._batch)
+        return self.queue.unfinished_tasks
 
     def take(self, batch: Sequence[ReceivedInstance | RefusedInstance]) -> None:
-        """Write the rows of a batch, and announce the studies that changed, in one transaction."""
+        """
+        Write the rows of a batch, and announce the studies that changed, in one transaction.
+
+        An instance of which no row can be made is set aside with its locator: it stops nothing that comes behind it.
+        """
+        try:
+            self._take(batch)
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told of below by the type of the error, one instance at a time
+            get_logger().error("batch failed", reason=type(error).__name__, count=len(batch))
+            for one in batch:
+                self._take_or_set_aside(one)
+
+    def _take_or_set_aside(self, one: ReceivedInstance | RefusedInstance) -> None:
+        try:
+            self._take([one])
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - written down with the locator of its bytes
+            get_logger().error("instance not taken in", reason=type(error).__name__)
+            with self.runtime.database.write() as connection:
+                store.record_refusal(connection, store.NOT_TAKEN_IN, one.locator, self.runtime.clock.now())
+
+    def _take(self, batch: Sequence[ReceivedInstance | RefusedInstance]) -> None:
         with self.runtime.database.write() as connection:
             changed: dict[str, ReceivedInstance] = {}
             new_studies = 0
@@ -83,7 +112,7 @@ class IntakeWorker:
 
     def _take_one(self, connection: Connection, received: ReceivedInstance) -> tuple[bool, bool]:
         if not store.insert_instance(connection, received):
-            return False, False
+            return False, self._raise_purpose(connection, received)
         header, settings = received.header, self.runtime.settings
         rule = settings.senders.get(received.sender)
         prior = is_prior(
@@ -96,13 +125,32 @@ class IntakeWorker:
         remember(connection, received.identity, received.received_at)
         is_new_study = store.touch_study(connection, received, prior)
         is_new_series = store.touch_series(connection, header, received.received_at)
+        is_raised = self._raise_purpose(connection, received)
         row = store.study_row(connection, header.study_instance_uid)
         new_claims = False
         if received.purpose is settings.purpose and not row.prior:
-            for pathway in claiming(self.runtime.pathways.values(), header):
-                at = received.received_at
-                new_claims |= store.open_claim(connection, header.series_instance_uid, pathway.name, at)
-        return is_new_study, new_claims or is_new_series
+            new_claims = self._claim(connection, header, received.received_at)
+        return is_new_study, new_claims or is_new_series or is_raised
+
+    def _raise_purpose(self, connection: Connection, received: ReceivedInstance) -> bool:
+        """
+        Make a study serve the stack's purpose when it is sent for it after it was sent for another.
+
+        Whoever tries an exam on the QA title first must not keep it off the reading list; the other way round, an exam
+        on the list stays there whatever it is sent for later.
+        """
+        uid, purpose = received.header.study_instance_uid, self.runtime.settings.purpose
+        if received.purpose is not purpose or not store.raise_purpose(connection, uid, purpose):
+            return False
+        if not store.study_row(connection, uid).prior:
+            for header in store.series_heads(connection, uid):
+                self._claim(connection, header, received.received_at)
+        return True
+
+    def _claim(self, connection: Connection, header: InstanceHeader, at: datetime) -> bool:
+        """Open the claims of the pathways that want a series; tell whether one is new."""
+        wanting = claiming(self.runtime.pathways.values(), header)
+        return any([store.open_claim(connection, header.series_instance_uid, p.name, at) for p in wanting])
 
     def _gather(self) -> None:
         try:

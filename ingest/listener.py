@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID, AllTransferSyntaxes
-from pynetdicom import AE, evt
+import pydicom.config
+from pydicom.uid import UID, AllTransferSyntaxes, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, _config, evt
 from pynetdicom.presentation import AllStoragePresentationContexts
 from pynetdicom.sop_class import Verification
 
 from ingest.admission import Request, StoreStatus
+from ingest.part10 import IMPLEMENTATION_CLASS_UID
 from ingest.receiving import Receiver
 from voorrang.errors import ConfigurationError
 from voorrang.logs import get_logger
 from voorrang.settings import Settings
 
-PREAMBLE = b"\0" * 128 + b"DICM"
 MAX_PDU_BYTES = 131_072
 NETWORK_TIMEOUT_SECONDS = 60
-IMPLEMENTATION_CLASS_UID = UID("2.25.134400964248564754242726009364896958219")
+# The first that the sender offers too is taken. Explicit Little Endian is never lossy and names every VR, private ones
+# too; the default syntax, which every sender offers and which names none, comes last.
+TRANSFER_SYNTAXES = [
+    ExplicitVRLittleEndian,
+    *(syntax for syntax in AllTransferSyntaxes if syntax not in {ExplicitVRLittleEndian, ImplicitVRLittleEndian}),
+    ImplicitVRLittleEndian,
+]
 
 
 class Listener:
@@ -37,17 +41,18 @@ class Listener:
     """
 
     def __init__(self, settings: Settings, receiver: Receiver) -> None:
+        hear_everything()
         self._settings = settings
         self._receiver = receiver
         self._ae = AE(ae_title=next(iter(settings.called_ae_titles)))
-        self._ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+        self._ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
         self._ae.implementation_version_name = "VOORRANG"
         self._ae.maximum_associations = settings.max_associations
         self._ae.maximum_pdu_size = MAX_PDU_BYTES
         self._ae.network_timeout = NETWORK_TIMEOUT_SECONDS
         self._ae.add_supported_context(Verification)
         for context in AllStoragePresentationContexts:
-            self._ae.add_supported_context(context.abstract_syntax, list(AllTransferSyntaxes))
+            self._ae.add_supported_context(context.abstract_syntax, TRANSFER_SYNTAXES)
 
     def open(self) -> None:
         """
@@ -84,25 +89,20 @@ class Listener:
             called_ae_title=association.called_ae_title,
         )
         try:
-            return int(self._receiver.receive(request, part10_file(event, request)))
+            data_set = event.request.DataSet.getvalue()
+            return int(self._receiver.receive(request, str(event.context.transfer_syntax), data_set))
         except Exception as error:  # noqa: BLE001 - answered with a code, counted by the sender; the listener goes on
             get_logger().error("C-STORE failed", reason=type(error).__name__)
             get_logger().debug("C-STORE failed", exc_info=True)
             return int(StoreStatus.OUT_OF_RESOURCES)
 
 
-def part10_file(event: Any, request: Request) -> bytes:
-    """Return the Part 10 file (PS3.10) of a C-STORE request: the data set as received, and who sent it to whom."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(request.sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(request.sop_instance_uid)
-    meta.TransferSyntaxUID = UID(str(event.context.transfer_syntax))
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.SendingApplicationEntityTitle = request.calling_ae_title
-    meta.ReceivingApplicationEntityTitle = request.called_ae_title
-    buffer = DicomBytesIO()
-    buffer.write(PREAMBLE)
-    write_file_meta_info(buffer, meta, enforce_standard=False)
-    buffer.write(event.request.DataSet.getvalue())
-    return buffer.getvalue()
+def hear_everything() -> None:
+    """
+    Let the libraries hand over what the network says as it is, for this process; what may be stored is ours to judge.
+
+    pynetdicom would abort an association for a UID of 66 characters, where a refusal with a status is due; pydicom
+    would write values that break their VR, names among them, to stderr.
+    """
+    _config.VALIDATORS["UI"] = lambda _: (True, "")
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydicom import dcmread
 
@@ -17,6 +18,8 @@ from voorrang.purpose import Purpose
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+T = TypeVar("T")
 
 
 class UnreadableInstanceError(Exception):
@@ -75,9 +78,13 @@ def header_and_identity(ds: Dataset, keys: SiteKeys, default_issuer: str) -> tup
         Makes the opaque keys.
     default_issuer
         Domain of ids that name no issuer, by the sender's rule.
+
+    Raises
+    ------
+    UnreadableInstanceError
+        When an element is of a kind that no header can be made of.
     """
-    syntax = str(getattr(ds.file_meta, "TransferSyntaxUID", ""))
-    header = header_from_dataset(ds, syntax)
+    header = _header(ds)
     patient_issuer = _text(ds, "IssuerOfPatientID") or default_issuer
     patient_id = _text(ds, "PatientID")
     accession = _text(ds, "AccessionNumber")
@@ -103,18 +110,29 @@ def header_and_identity(ds: Dataset, keys: SiteKeys, default_issuer: str) -> tup
     return header, identity
 
 
+def _header(ds: Dataset) -> InstanceHeader:
+    try:
+        header = header_from_dataset(ds, str(getattr(ds.file_meta, "TransferSyntaxUID", "")))
+    except Exception as error:
+        raise UnreadableInstanceError(type(error).__name__) from error
+    values = {field.name: getattr(header, field.name) for field in fields(header)}
+    without_nul: dict[str, Any] = {
+        k: v.replace("\0", "") for k, v in values.items() if isinstance(v, str) and "\0" in v
+    }
+    return replace(header, **without_nul)  # PostgreSQL takes no NUL in a text
+
+
 def _order_issuer(ds: Dataset) -> str:
-    items = _value(ds, "IssuerOfAccessionNumberSequence")
-    return _text(items[0], "LocalNamespaceEntityID") if items else ""
+    return _value(ds, "IssuerOfAccessionNumberSequence", lambda items: _text(items[0], "LocalNamespaceEntityID")) or ""
 
 
 def _text(ds: Dataset, keyword: str) -> str:
-    value = _value(ds, keyword)
-    return "" if value is None else str(value).replace("\0", "").strip()
+    return _value(ds, keyword, lambda value: str(value).replace("\0", "").strip()) or ""
 
 
-def _value(ds: Dataset, keyword: str) -> Any:
+def _value(ds: Dataset, keyword: str, read: Callable[[Any], T]) -> T | None:
     try:
-        return ds.get(keyword)
+        value = ds.get(keyword)
+        return None if value is None else read(value)
     except Exception:  # noqa: BLE001 - one malformed element reads as absent; the bytes are kept as received
         return None

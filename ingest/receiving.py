@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from queue import Full, Queue
 
 from ingest.admission import Refusal, Request, StoreStatus, check_header, check_identifiers, purpose_of
+from ingest.part10 import part10_file
 from ingest.received import (
     ReceivedInstance,
     RefusedInstance,
@@ -44,13 +45,25 @@ class Receiver:
     settings: Settings
     intake: Intake
 
-    def receive(self, request: Request, part10: bytes) -> StoreStatus:
-        """Store one Part 10 file and return the status to answer."""
+    def receive(self, request: Request, transfer_syntax_uid: str, data_set: bytes) -> StoreStatus:
+        """
+        Store one instance as a Part 10 file and return the status to answer.
+
+        Parameters
+        ----------
+        request
+            What the command set says, and who is talking to whom.
+        transfer_syntax_uid
+            In what the data set is encoded.
+        data_set
+            The bytes as they came.
+        """
         purpose = purpose_of(request, self.settings.called_ae_titles)
         if purpose is None:
             return self._refuse(Refusal(StoreStatus.NOT_AUTHORISED, "unknown_called_ae_title"), None)
         if self.intake.full():
             return self._refuse(Refusal(StoreStatus.OUT_OF_RESOURCES, "intake_full"), None)
+        part10 = part10_file(request, transfer_syntax_uid, purpose, data_set)
         if refusal := check_identifiers(request):
             return self._refuse(refusal, part10)
         return self._store(request, part10, purpose)
@@ -77,7 +90,7 @@ class Receiver:
             locator=stored.locator,
             size_bytes=stored.size_bytes,
             received_at=self.clock.now(),
-            is_conflict=stored.outcome == "conflict",
+            is_conflict=self.archive.is_conflict(stored.locator),
         )
         try:
             self.intake.put(instance, timeout=5)

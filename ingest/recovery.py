@@ -10,6 +10,7 @@ from ingest import store
 from ingest.admission import Request as StoreRequest
 from ingest.admission import purpose_of
 from ingest.intake import IntakeWorker
+from ingest.part10 import kept_purpose
 from ingest.received import ReceivedInstance, UnreadableInstanceError, header_and_identity, read_head
 from voorrang.logs import get_logger
 from voorrang.runtime import Runtime
@@ -21,8 +22,8 @@ def recover(runtime: Runtime, intake: IntakeWorker) -> int:
     """
     Take in every stored instance that has no row; return how many.
 
-    The file says who sent it to whom (PS3.10, group 0002), so its purpose is what it was when it came; its time is
-    that of the file.
+    The file says who sent it to whom and what for (PS3.10, group 0002), so its purpose is what it was when it came,
+    whatever the settings say now; its time is that of the file.
     """
     recovered = 0
     locators = runtime.archive.instances()
@@ -44,19 +45,18 @@ def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
         path = runtime.archive.path(locator)
         try:
             ds = read_head(path.read_bytes())
+            sender = str(ds.file_meta.get("SendingApplicationEntityTitle", "")).strip()
+            called = str(ds.file_meta.get("ReceivingApplicationEntityTitle", "")).strip()
+            rule = settings.senders.get(sender)
+            header, identity = header_and_identity(ds, runtime.keys, rule.default_issuer if rule else "")
         except UnreadableInstanceError:
             get_logger().error("stored instance cannot be read")
             continue
-        meta = ds.file_meta
-        sender = str(meta.get("SendingApplicationEntityTitle", "")).strip()
-        called = str(meta.get("ReceivingApplicationEntityTitle", "")).strip()
-        rule = settings.senders.get(sender)
-        header, identity = header_and_identity(ds, runtime.keys, rule.default_issuer if rule else "")
         request = StoreRequest(header.sop_class_uid, header.sop_instance_uid, sender, called)
         yield ReceivedInstance(
             header=header,
             identity=identity,
-            purpose=purpose_of(request, settings.called_ae_titles) or settings.purpose,
+            purpose=kept_purpose(ds.file_meta) or purpose_of(request, settings.called_ae_titles) or settings.purpose,
             sender=sender,
             locator=locator,
             size_bytes=path.stat().st_size,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, distinct, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, distinct, func, insert, select, update
 
 from ingest.received import ReceivedInstance
 from ingest.tables import answer, claim, conflict, instance, refusal, series, study
@@ -14,6 +14,8 @@ from voorrang.clock import utc
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.outbox import insert_once
 from voorrang.purpose import Purpose
+
+NOT_TAKEN_IN = "not_taken_in"  # answered Success, but no row can be made of it: set aside, with its locator
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +58,31 @@ class StudyRow:
 
 
 def insert_instance(connection: Connection, received: ReceivedInstance) -> bool:
-    """Write an instance's row; False when it is there already or lies beside another as a conflict."""
+    """
+    Write an instance's row; False when it is there already or is a conflict.
+
+    A conflict has the SOP Instance UID of another: with other bytes beside it, or in another series or study.
+    """
     header = received.header
-    if received.is_conflict:
-        values = {
-            "locator": received.locator,
-            "sop_instance_uid": header.sop_instance_uid,
-            "received_at": received.received_at,
-        }
-        insert_once(connection, conflict, values)
-        return False
-    return insert_once(
-        connection,
-        instance,
-        {
-            "sop_instance_uid": header.sop_instance_uid,
-            "series_instance_uid": header.series_instance_uid,
-            "locator": received.locator,
-            "size_bytes": received.size_bytes,
-            "received_at": received.received_at,
-            "header": header.to_json(),
-        },
-    )
+    values = {
+        "sop_instance_uid": header.sop_instance_uid,
+        "series_instance_uid": header.series_instance_uid,
+        "locator": received.locator,
+        "size_bytes": received.size_bytes,
+        "received_at": received.received_at,
+        "header": header.to_json(),
+    }
+    if not received.is_conflict and insert_once(connection, instance, values):
+        return True
+    mine = instance.c.locator == received.locator
+    if connection.execute(select(instance.c.locator).where(mine)).first() is None:
+        beside = ("locator", "sop_instance_uid", "received_at")
+        insert_once(connection, conflict, {name: values[name] for name in beside})
+    return False
 
 
 def touch_study(connection: Connection, received: ReceivedInstance, prior: bool) -> bool:
-    """Write the study's row or move its last time; True when the study is new."""
+    """Write the study's row or widen its times; True when the study is new."""
     at = received.received_at
     identity = received.identity
     is_new = insert_once(
@@ -99,13 +100,18 @@ def touch_study(connection: Connection, received: ReceivedInstance, prior: bool)
         },
     )
     if not is_new:
-        where = study.c.study_instance_uid == identity.study_instance_uid
-        connection.execute(update(study).where(where, study.c.last_received_at < at).values(last_received_at=at))
+        _widen(connection, study, study.c.study_instance_uid == identity.study_instance_uid, at)
     return is_new
 
 
+def raise_purpose(connection: Connection, study_instance_uid: str, purpose: Purpose) -> bool:
+    """Give a study the purpose that the stack serves; True when it had another: it was sent for that one before."""
+    where = (study.c.study_instance_uid == study_instance_uid) & (study.c.purpose != purpose.value)
+    return connection.execute(update(study).where(where).values(purpose=purpose.value)).rowcount == 1
+
+
 def touch_series(connection: Connection, header: InstanceHeader, at: datetime) -> bool:
-    """Write the series' row or move its last time; True when the series is new."""
+    """Write the series' row or widen its times; True when the series is new."""
     is_new = insert_once(
         connection,
         series,
@@ -120,9 +126,15 @@ def touch_series(connection: Connection, header: InstanceHeader, at: datetime) -
         },
     )
     if not is_new:
-        where = series.c.series_instance_uid == header.series_instance_uid
-        connection.execute(update(series).where(where, series.c.last_received_at < at).values(last_received_at=at))
+        _widen(connection, series, series.c.series_instance_uid == header.series_instance_uid, at)
     return is_new
+
+
+def _widen(connection: Connection, table: Table, where: ColumnElement[bool], at: datetime) -> None:
+    """Make the times of a row hold a time, in whatever order the instances are taken in."""
+    first, last = table.c.first_received_at, table.c.last_received_at
+    connection.execute(update(table).where(where, last < at).values(last_received_at=at))
+    connection.execute(update(table).where(where, first > at).values(first_received_at=at))
 
 
 def open_claim(connection: Connection, series_instance_uid: str, pathway: str, at: datetime) -> bool:
@@ -238,6 +250,18 @@ def unconfirmed_claims(connection: Connection, since: datetime) -> list[Unconfir
     ]
 
 
+def series_heads(connection: Connection, study_instance_uid: str) -> list[InstanceHeader]:
+    """Return one header of each series of a study."""
+    first = (
+        select(func.min(instance.c.sop_instance_uid))
+        .join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
+        .where(series.c.study_instance_uid == study_instance_uid)
+        .group_by(instance.c.series_instance_uid)
+    )
+    rows = connection.execute(select(instance.c.header).where(instance.c.sop_instance_uid.in_(first)))
+    return [InstanceHeader.from_json(row.header) for row in rows]
+
+
 def series_instances(connection: Connection, series_instance_uid: str) -> list[tuple[InstanceHeader, str]]:
     """Return header and locator of every instance of a series, by SOP Instance UID."""
     rows = connection.execute(
@@ -250,13 +274,16 @@ def series_instances(connection: Connection, series_instance_uid: str) -> list[t
 
 def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: datetime) -> int | None:
     """
-    Close a claim at the revision that these instances are.
+    Close a claim at the revision that these instances are, unless more have come since it was found.
 
     Returns
     -------
     int or None
-        The revision; None when this pathway has completed exactly these instances before.
+        The revision; None when this pathway has completed exactly these instances before, or when more have come.
     """
+    held = select(func.count()).select_from(instance).where(instance.c.series_instance_uid == found.series_instance_uid)
+    if connection.execute(held).scalar_one() != found.instance_count:
+        return None
     mine = series.c.series_instance_uid == found.series_instance_uid
     row = connection.execute(select(series.c.revision, series.c.instances_digest).where(mine)).one()
     revision = row.revision if row.instances_digest == digest else row.revision + 1
@@ -268,10 +295,11 @@ def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: d
     return None if before == revision else revision
 
 
-def confirm_claim(connection: Connection, found: UnconfirmedClaim) -> None:
-    """Write that a revision is confirmed."""
+def confirm_claim(connection: Connection, found: UnconfirmedClaim) -> bool:
+    """Write that a revision is confirmed; False when more instances have come since the claim was found."""
     where = (claim.c.series_instance_uid == found.series_instance_uid) & (claim.c.pathway == found.pathway)
-    connection.execute(update(claim).where(where).values(confirmed_revision=found.revision))
+    still = ~claim.c.open & (claim.c.completed_revision == found.revision)
+    return connection.execute(update(claim).where(where, still).values(confirmed_revision=found.revision)).rowcount == 1
 
 
 def record_answer(
@@ -298,17 +326,21 @@ def record_refusal(connection: Connection, reason: str, locator: str | None, now
 
 
 def count_instances(connection: Connection) -> int:
-    """Return how many accepted instances have a row, conflicts too."""
+    """Return how many accepted instances have a row, conflicts and what could not be taken in too."""
     accepted = connection.execute(select(func.count()).select_from(instance)).scalar_one()
     beside = connection.execute(select(func.count()).select_from(conflict)).scalar_one()
-    return int(accepted) + int(beside)
+    aside = connection.execute(
+        select(func.count(distinct(refusal.c.locator))).where(refusal.c.reason == NOT_TAKEN_IN)
+    ).scalar_one()
+    return int(accepted) + int(beside) + int(aside)
 
 
 def known_locators(connection: Connection, locators: Sequence[str]) -> set[str]:
     """Return which of these locators have a row."""
     found = connection.execute(select(instance.c.locator).where(instance.c.locator.in_(locators))).scalars()
     beside = connection.execute(select(conflict.c.locator).where(conflict.c.locator.in_(locators))).scalars()
-    return {*found, *beside}
+    aside = connection.execute(select(refusal.c.locator).where(refusal.c.locator.in_(locators))).scalars()
+    return {*found, *beside, *(locator for locator in aside if locator is not None)}
 
 
 def count_waiting(connection: Connection) -> int:

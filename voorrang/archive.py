@@ -20,6 +20,7 @@ from voorrang.identifiers import is_uid
 _SUFFIX = ".dcm"
 _CONFLICT = ".conflict-"
 _PART = ".part-"
+_MAX_FOLDERS = 10_000
 
 
 class ArchiveFullError(Exception):
@@ -36,7 +37,7 @@ class Stored:
     What became of an instance.
 
     `outcome` is `new`, `duplicate` (the very data set was there) or `conflict` (the UID was there with other bytes:
-    the first is kept, this one lies beside it under `locator`).
+    the first is kept, this one lies beside it under `locator`). A conflict sent again is a duplicate of the one beside.
     """
 
     locator: str
@@ -58,7 +59,8 @@ class Archive:
 
     def __init__(self, root: Path, reserve_bytes: int = 0) -> None:
         self._root = root
-        self._reserve_bytes = reserve_bytes
+        self.reserve_bytes = reserve_bytes
+        self._synced: set[Path] = set()
         root.mkdir(parents=True, exist_ok=True)
 
     def store_instance(self, study: str, series: str, instance: str, part10: bytes) -> Stored:
@@ -78,11 +80,12 @@ class Archive:
         path = self._folder(study, series) / f"{instance}{_SUFFIX}"
         if self._write_once(path, part10):
             return Stored(self._locator(path), "new", len(part10))
-        if _data_set(path.read_bytes()) == _data_set(part10):
+        content = _data_set(part10)
+        if _data_set(path.read_bytes()) == content:
             return Stored(self._locator(path), "duplicate", len(part10))
-        beside = path.with_name(f"{instance}{_CONFLICT}{hashlib.sha256(part10).hexdigest()[:16]}{_SUFFIX}")
-        self._write_once(beside, part10)
-        return Stored(self._locator(beside), "conflict", len(part10))
+        beside = path.with_name(f"{instance}{_CONFLICT}{hashlib.sha256(content).hexdigest()[:16]}{_SUFFIX}")
+        outcome = "conflict" if self._write_once(beside, part10) else "duplicate"
+        return Stored(self._locator(beside), outcome, len(part10))
 
     def store_manifest(self, study: str, series: str, name: str, content: bytes) -> str:
         """Store a small file beside the instances of a series and return its locator; the same name stays as it is."""
@@ -109,10 +112,13 @@ class Archive:
         FileNotFoundError
             When there is nothing under this locator.
         """
-        path = (self._root / locator).resolve()
-        if self._root.resolve() not in path.parents or not path.is_file():
-            raise FileNotFoundError("no such locator in the archive")
-        return path
+        try:
+            path = (self._root / locator).resolve()
+            if self._root.resolve() in path.parents and path.is_file():
+                return path
+        except (ValueError, OSError):  # a NUL, or a name longer than names are
+            pass
+        raise FileNotFoundError("no such locator in the archive")
 
     def read(self, locator: str) -> bytes:
         """Return the bytes under a locator."""
@@ -120,6 +126,8 @@ class Archive:
 
     def instances(self) -> Iterator[str]:
         """Give the locator of every instance that was accepted, conflicts too; drop what a crash left half-written."""
+        for path in (self._root / "quarantine").glob(f"*{_PART}*"):
+            path.unlink(missing_ok=True)
         for path in sorted((self._root / "studies").glob("*/*/*/*")):
             if _PART in path.name:
                 path.unlink(missing_ok=True)
@@ -133,17 +141,26 @@ class Archive:
     def _folder(self, study: str, series: str) -> Path:
         shard = hashlib.sha256(study.encode()).hexdigest()[:2]
         folder = self._root / "studies" / shard / study / series
-        if not folder.is_dir():
+        if folder in self._synced and folder.is_dir():
+            return folder
+        try:
             folder.mkdir(parents=True, exist_ok=True)
+            # That a folder is there does not say that it is durable: whoever made it may be syncing it just now, or
+            # may have died before.
             for parent in (folder.parent, folder.parent.parent, folder.parent.parent.parent, self._root):
                 _sync_folder(parent)
+        except OSError as error:
+            raise ArchiveFullError(f"the disk refused: {error.strerror}") from error
+        if len(self._synced) >= _MAX_FOLDERS:
+            self._synced = set()
+        self._synced.add(folder)
         return folder
 
     def _locator(self, path: Path) -> str:
         return str(path.relative_to(self._root))
 
     def _require_room(self, size_bytes: int) -> None:
-        if shutil.disk_usage(self._root).free < self._reserve_bytes + size_bytes:
+        if shutil.disk_usage(self._root).free < self.reserve_bytes + size_bytes:
             raise ArchiveFullError("the disk has no room above its reserve")
 
     def _write_once(self, path: Path, content: bytes) -> bool:

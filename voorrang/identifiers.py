@@ -35,7 +35,8 @@ class SiteKeys:
     The one place where a person's or an order's identifier becomes an opaque key.
 
     HMAC-SHA256 over domain + 0x1F + trimmed identifier, so that DICOM and HL7 agree and nobody without the
-    site's secret can go back.
+    site's secret can go back. A 0x1F inside a domain is doubled, and an identifier never begins with one (it is white
+    space to `str.strip`): so no two pairs of domain and identifier give one message.
 
     Parameters
     ----------
@@ -67,5 +68,6 @@ class SiteKeys:
         return hashlib.sha256(b"voorrang site secret" + self.secret).hexdigest()[:32]
 
     def _key(self, prefix: str, domain: str, identifier: str) -> str:
-        message = f"{domain.strip()}{_SEPARATOR}{identifier.strip()}".encode()
+        first = domain.strip().replace(_SEPARATOR, _SEPARATOR * 2)
+        message = f"{first}{_SEPARATOR}{identifier.strip()}".encode()
         return f"{prefix}_{hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:40]}"

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Table, select, update
 
+from voorrang.clock import utc
 from voorrang.outbox import insert_once
 from voorrang.tables import identity_patient, identity_study
 
@@ -37,7 +38,12 @@ class StudyIdentity:
 
 
 def remember(connection: Connection, identity: StudyIdentity, now: datetime) -> None:
-    """Write a study's identity, or bring it up to date; called by ingest only."""
+    """
+    Write a study's identity, or bring its patient up to date; called by ingest only.
+
+    The newest word on a patient counts, but an object that leaves an element out takes nothing away. Whose a study is
+    and which order asked for it stay as the first instance said: events went out with those keys.
+    """
     p = identity.patient
     patient = {
         "patient_id": p.patient_id[:128],
@@ -45,11 +51,8 @@ def remember(connection: Connection, identity: StudyIdentity, now: datetime) -> 
         "name": p.name[:512],
         "birth_date": p.birth_date[:16],
         "sex": p.sex[:16],
-        "seen_at": now,
     }
-    if not insert_once(connection, identity_patient, {"patient_key": p.patient_key, **patient}):
-        where = identity_patient.c.patient_key == p.patient_key
-        connection.execute(update(identity_patient).where(where).values(**patient))
+    _write_newest(connection, identity_patient, {"patient_key": p.patient_key}, patient, now)
     study = {
         "study_instance_uid": identity.study_instance_uid,
         "patient_key": p.patient_key,
@@ -60,6 +63,24 @@ def remember(connection: Connection, identity: StudyIdentity, now: datetime) -> 
         "seen_at": now,
     }
     insert_once(connection, identity_study, study)
+
+
+def _write_newest(
+    connection: Connection, table: Table, key: dict[str, str], values: dict[str, str], now: datetime
+) -> None:
+    """Write a row; where there is one, a newer value replaces an older, any replaces an empty one, none is emptied."""
+    if insert_once(connection, table, {**key, **values, "seen_at": now}):
+        return
+    where = [table.c[name] == value for name, value in key.items()]
+    row = connection.execute(select(table).where(*where)).one()._mapping
+    is_newest = utc(row["seen_at"]) <= now
+    changes: dict[str, str | datetime] = {
+        name: value for name, value in values.items() if value and (is_newest or not row[name])
+    }
+    if is_newest:
+        changes["seen_at"] = now
+    if changes:
+        connection.execute(update(table).where(*where).values(**changes))
 
 
 def look_up(connection: Connection, study_instance_uids: Collection[str]) -> dict[str, StudyIdentity]:
