@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
-UID_PATTERN = re.compile(r"\b[0-9]+(?:\.[0-9]+){4,}\b")
-_CHATTY = ("kafka", "pynetdicom", "pydicom", "uvicorn", "alembic", "asyncio")
+# Five numbers joined by dots, or three that are long together, as a UID made from a UUID is (2.25.…); no address or
+# version number looks like that.
+UID_PATTERN = re.compile(r"[0-9]+(?:\.[0-9]+){4,}|(?=[0-9.]{20})[0-9]+(?:\.[0-9]+){2,}")
+_CHATTY = ("kafka", "pynetdicom", "pydicom", "uvicorn", "alembic", "asyncio", "py.warnings")
 
 Event = MutableMapping[str, Any]
 
@@ -28,23 +30,34 @@ def configure_logging(service: str, level: str) -> None:
         DEBUG, INFO, WARNING or ERROR.
     """
     threshold = getattr(logging, level)
-    renderer: Any = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    is_terminal = sys.stderr.isatty()
+    renderers: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if is_terminal
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+
+    def name_service(_: Any, __: str, event: Event) -> Event:
+        # Not a context variable: threads do not inherit those.
+        return {"service": service, **event}
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            name_service,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _drop_identifiers if threshold > logging.DEBUG else _keep,
-            renderer,
+            drop_identifiers,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(service=service)
-    # Libraries put data set elements and addresses into their messages: only at DEBUG do they speak.
+    # Libraries put data set elements and addresses into their messages: only at DEBUG do they speak. Their Python
+    # warnings go the same way: pydicom's quote the value that they are about.
     logging.basicConfig(level=logging.DEBUG if threshold <= logging.DEBUG else logging.CRITICAL, stream=sys.stderr)
+    logging.captureWarnings(True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING if threshold <= logging.DEBUG else logging.CRITICAL)
 
@@ -55,9 +68,19 @@ def get_logger() -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def _drop_identifiers(_: Any, __: str, event: Event) -> Event:
-    return {key: UID_PATTERN.sub("(uid)", value) if isinstance(value, str) else value for key, value in event.items()}
+def drop_identifiers(_: Any, method: str, event: Event) -> Event:
+    """Take UIDs and tracebacks, whose text may quote anything, out of a line above DEBUG."""
+    if method == "debug":
+        return event
+    return {key: _without_uids(value) for key, value in event.items() if key not in {"exc_info", "stack_info"}}
 
 
-def _keep(_: Any, __: str, event: Event) -> Event:
-    return event
+def _without_uids(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {_without_uids(key): _without_uids(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_without_uids(item) for item in value]
+    # Anything else would be written as its text, so its text is what is looked at.
+    return UID_PATTERN.sub("(uid)", str(value))

@@ -176,16 +176,16 @@ def revision(connection: Connection) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a model may do on a pathway now, and, where that is less than was activated, why."""
+    """What a model may do on a pathway now; `banner` says why where it does not move the order."""
 
     influence: Influence
     activation: Activation | None
     banner: str | None
 
 
-def standing(activations: Sequence[Activation], pathway: Pathway, model: ModelIdentity) -> Standing:
+def standing_of(activations: Sequence[Activation], pathway: Pathway, model_id: str) -> Standing:
     """
-    Decide the influence of the answers of one exact model on one pathway.
+    Decide what the activated version of a model may do on a pathway, whoever answers.
 
     Parameters
     ----------
@@ -193,29 +193,29 @@ def standing(activations: Sequence[Activation], pathway: Pathway, model: ModelId
         The latest decisions.
     pathway
         The pathway as its file says today.
-    model
-        The model that answered.
+    model_id
+        The model.
 
     Returns
     -------
     Standing
-        Influence none, with a banner, when the model was suspended, when other weights were activated, or when the
-        pathway file differs from what was activated.
+        Influence none, with a banner, when there is no decision, when the model was suspended, or when the pathway
+        file differs from what was activated.
     """
-    use = pathway.model_use(model.model_id)
-    found = next((a for a in activations if (a.pathway, a.model.model_id) == (pathway.name, model.model_id)), None)
+    use = pathway.model_use(model_id)
+    found = next((a for a in activations if (a.pathway, a.model.model_id) == (pathway.name, model_id)), None)
     if found is None or use is None:
-        return Standing(Influence.NONE, None, f"{model.model_id} is not activated for {pathway.name}: it moves nothing")
-    if found.influence is Influence.NONE:
-        return Standing(Influence.NONE, found, f"{model.model_id} is suspended for {pathway.name}: order without it")
-    if (found.model.version, found.model.weights_digest) != (model.version_label, model.weights_digest):
         return Standing(
-            Influence.NONE, found, f"{model.model_id} is not the version that was activated: it moves nothing"
+            Influence.NONE, None, f"{model_id} is not activated for {pathway.name}: the order is without it"
         )
+    if found.influence is Influence.NONE:
+        return Standing(Influence.NONE, found, f"{model_id} is suspended for {pathway.name}: the order is without it")
     asked = (use.operating_point, pathway.delay.lift_to, pathway.delay.harm_per_minute)
     if asked != (found.operating_point, found.lift_to, found.harm_per_minute):
-        text = f"pathway {pathway.name} differs from what was activated for {model.model_id}: it moves nothing"
+        text = f"pathway {pathway.name} differs from what was activated for {model_id}: the order is without it"
         return Standing(Influence.NONE, found, text)
+    if found.influence is Influence.DISPLAY:
+        return Standing(Influence.DISPLAY, found, f"{model_id} is shown for {pathway.name} but moves nothing")
     return Standing(found.influence, found, None)
 
 

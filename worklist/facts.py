@@ -33,5 +33,6 @@ class ItemFacts:
 
     @property
     def arrived_at(self) -> datetime:
-        """When the first instance of the item was received."""
-        return min(study.first_received_at for study in self.studies)
+        """When the first instance of the item was received; a prior beside new studies does not count."""
+        new = [study for study in self.studies if not study.prior]
+        return min(study.first_received_at for study in new or self.studies)

@@ -17,14 +17,20 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
     """Return the handlers by event type."""
 
     def on_study_updated(event: Event[Any]) -> None:
-        runtime.once(event, lambda connection: ranking.rank(connection, store.put_study(connection, event)))
+        def put(connection: Connection) -> None:
+            for item_key in store.put_study(connection, event):
+                ranking.rank(connection, item_key)
+
+        runtime.once(event, put)
 
     def on_findings_scored(event: Event[Any]) -> None:
         def put(connection: Connection) -> None:
             store.put_answer(connection, event.data)
 
-        if _put_and_rank(runtime, ranking, event, put):
-            observe_latency(event.data.pathway, event.data.last_received_at, runtime.clock.now())
+        # A pathway that is not ours makes no label: the name comes from the network.
+        pathway = runtime.pathways.get(event.data.pathway)
+        if _put_and_rank(runtime, ranking, event, put) and pathway is not None:
+            observe_latency(pathway, event.data.last_received_at, runtime.clock.now())
 
     def on_series_confirmed(event: Event[Any]) -> None:
         def put(connection: Connection) -> None:

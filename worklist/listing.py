@@ -10,10 +10,10 @@ from pydantic import BaseModel
 
 from voorrang import identity, register
 from voorrang.clock import Clock
-from voorrang.database import Database
+from voorrang.database import Connection, Database
 from voorrang.pathways.pathway import Pathway
-from voorrang.register import Activation, Influence
 from worklist import store
+from worklist.banners import banners
 from worklist.states import ItemState
 from worklist.wording import RESEARCH, reason_line, shown_state
 
@@ -58,10 +58,11 @@ class Row(BaseModel):
 
 
 class Listing(BaseModel):
-    """The whole page of a list. `version` grows with every change of any item."""
+    """A page of the list, `total` items long in all. `version` grows with every change of any item or model."""
 
     order_at: datetime
     version: int
+    total: int
     statement: str
     banners: tuple[str, ...]
     items: tuple[Row, ...]
@@ -93,7 +94,8 @@ class Lister:
             without_ai = store.places_without_ai(connection, {item.item_key for item in items})
             uids = [uid for item in items for uid in item.study_instance_uids]
             known = identity.look_up(connection, uids) if self.show_names else {}
-            version = store.list_version(connection)
+            version = _version(connection)
+            total = store.count_listed(connection)
             order_at = store.last_ranked_at(connection) or now
             active = register.activations(connection)
         rows = [
@@ -109,37 +111,20 @@ class Lister:
         return Listing(
             order_at=order_at,
             version=version,
+            total=total,
             statement=RESEARCH,
-            banners=tuple(banners(self.pathways, active)),
+            banners=tuple(banners(self.pathways.values(), active)),
             items=tuple(rows),
         )
 
     def version(self) -> int:
         """Return the version of the list: cheap to ask."""
         with self.database.read() as connection:
-            return store.list_version(connection) * 1_000_000 + register.revision(connection)
+            return _version(connection)
 
 
-def banners(pathways: dict[str, Pathway], active: list[Activation]) -> list[str]:
-    """Return what readers must know about the order as a whole: which models do not move it, and why."""
-    lines = []
-    for pathway in pathways.values():
-        for use in pathway.models:
-            found = next((a for a in active if (a.pathway, a.model.model_id) == (pathway.name, use.name)), None)
-            if found is None:
-                lines.append(f"{use.name} is not activated for {pathway.name}: the order is without it")
-            elif found.influence is Influence.NONE:
-                lines.append(f"{use.name} is suspended for {pathway.name}: the order is without it")
-            elif _differs(pathway, use.operating_point, found):
-                lines.append(f"pathway {pathway.name} differs from what was activated for {use.name}: it moves nothing")
-            elif found.influence is Influence.DISPLAY:
-                lines.append(f"{use.name} is shown for {pathway.name} but moves nothing")
-    return lines
-
-
-def _differs(pathway: Pathway, operating_point: float, found: Activation) -> bool:
-    asked = (operating_point, pathway.delay.lift_to, pathway.delay.harm_per_minute)
-    return asked != (found.operating_point, found.lift_to, found.harm_per_minute)
+def _version(connection: Connection) -> int:
+    return store.list_version(connection) * 1_000_000 + register.revision(connection)
 
 
 def _row(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Event as Flag
 
 from voorrang import register
 from voorrang.database import Connection
 from voorrang.events.records import WorklistItemRanked
 from voorrang.metrics import ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_SECONDS, MODELS_WITHOUT_INFLUENCE
-from voorrang.register import Influence
+from voorrang.pathways.pathway import Pathway
 from voorrang.runtime import Origin, Runtime
 from worklist import store
+from worklist.banners import banners
 from worklist.facts import ItemFacts
 from worklist.policy import TierOrder, sort_key
 from worklist.states import ItemState, view_item
+
+ITEMS_IN_A_TRANSACTION = 20
 
 
 @dataclass(slots=True)
@@ -28,20 +30,18 @@ class Ranking:
     ----------
     runtime
         The service.
-    changed
-        Set after every change of the order; the page listens.
     """
 
     runtime: Runtime
-    changed: Flag
     _register_revision: int = -1
 
     def rank(self, connection: Connection, item_key: str) -> None:
         """Decide the place of one item anew; say so when anything about it changed."""
         facts = store.item_facts(connection, item_key)
-        if not facts.studies:
-            return
         now = self.runtime.clock.now()
+        if not facts.studies:
+            store.withdraw_item(connection, item_key, now)
+            return
         view = view_item(facts, self.runtime.pathways, register.activations(connection), now)
         key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key)
         version = store.put_item(connection, facts, key, view, now)
@@ -61,13 +61,13 @@ class Ranking:
             ranked_at=now,
         )
         self._announce(connection, record, facts)
-        self.changed.set()
 
-    def rank_all(self, keys: Iterable[str]) -> None:
-        """Decide the places of many items anew, a transaction each, so that events get in between."""
-        for key in keys:
+    def rank_all(self, keys: Sequence[str]) -> None:
+        """Decide the places of many items anew, a few in each transaction, so that events get in between."""
+        for start in range(0, len(keys), ITEMS_IN_A_TRANSACTION):
             with self.runtime.database.write() as connection:
-                self.rank(connection, key)
+                for key in keys[start : start + ITEMS_IN_A_TRANSACTION]:
+                    self.rank(connection, key)
 
     def step(self) -> None:
         """Look at what changes without an event: time, and the register, whose tables are the truth."""
@@ -80,15 +80,7 @@ class Ranking:
         self.rank_all(keys)
         self._register_revision = revision
         for pathway in self.runtime.pathways.values():
-            silent = [
-                use.name
-                for use in pathway.models
-                if not any(
-                    (a.pathway, a.model.model_id) == (pathway.name, use.name) and a.influence is Influence.RANK
-                    for a in activations
-                )
-            ]
-            MODELS_WITHOUT_INFLUENCE.labels(pathway.name).set(len(silent))
+            MODELS_WITHOUT_INFLUENCE.labels(pathway.name).set(len(banners([pathway], activations)))
         for tier in TierOrder:
             for state in ItemState:
                 n = next((n for t, s, n in counts if (t, s) == (tier, state)), 0)
@@ -107,6 +99,7 @@ class Ranking:
         self.runtime.announce(connection, record, origin, (record.item_key, record.item_version))
 
 
-def observe_latency(pathway: str, last_received_at: datetime, visible_at: datetime) -> None:
+def observe_latency(pathway: Pathway, last_received_at: datetime, visible_at: datetime) -> None:
     """Count the seconds from a last slice to the priority that followed from it."""
-    LAST_SLICE_TO_PRIORITY_SECONDS.labels(pathway).observe((visible_at - last_received_at).total_seconds())
+    seconds = (visible_at - last_received_at).total_seconds()
+    LAST_SLICE_TO_PRIORITY_SECONDS.labels(pathway.name).observe(max(0.0, seconds))

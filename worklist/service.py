@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from threading import Event as Flag
 
 import uvicorn
 
@@ -24,7 +23,7 @@ def serve(settings: Settings) -> int:
     """Run the worklist until it is told to stop; return the exit code."""
     runtime = start("worklist", settings, settings.worklist_metrics_port)
     listening = _listen(settings)
-    ranking = Ranking(runtime, Flag())
+    ranking = Ranking(runtime)
     lister = Lister(runtime.database, runtime.pathways, runtime.clock, settings.show_names)
     app = application(lister, settings, runtime.stop.is_set)
     server = uvicorn.Server(
@@ -44,12 +43,13 @@ def serve(settings: Settings) -> int:
 
 
 def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.bind_host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in settings.bind_host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((settings.bind_host, settings.worklist_port))
     except OSError as error:
+        listening.close()
         where = f"worklist port {settings.worklist_port} on {settings.bind_host}"
         raise ConfigurationError(f"{where}: {error.strerror}; set VOORRANG_WORKLIST_PORT") from error
     return listening

@@ -9,17 +9,18 @@ absent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from voorrang.events.records import FindingsScored, ScoringState
+from voorrang.events.records import ScoringState
 from voorrang.pathways.pathway import Pathway
-from voorrang.register import Activation, Influence, Standing, standing
+from voorrang.register import Activation, Influence, standing_of
 from worklist.facts import ItemFacts, StudyFacts
-from worklist.policy import Lift
+from worklist.policy import BASELINE, Lift, TierOrder, tier_order
 
 NOT_ACTIVATED = "not_activated"
+WITHOUT_SCORE = "without_score"
 
 
 class ItemState(StrEnum):
@@ -57,7 +58,7 @@ class PathwayView:
     lift: Lift | None = None
 
 
-# Which state of several speaks for the whole: a flag first, then what is still to come, then what went wrong.
+# Which state of several speaks for the whole, after the flags: what is still to come, then what went wrong.
 _LOUDEST = (
     ItemState.LATE,
     ItemState.RUNNING,
@@ -113,76 +114,83 @@ def view_item(
 
 def view_pathway(study: StudyFacts, pathway: Pathway, activations: Sequence[Activation], now: datetime) -> PathwayView:
     """Return what one pathway says of one study: the loudest of its series and models."""
-    active = [use.name for use in pathway.models if _is_activated(activations, pathway, use.name)]
+    standings = [standing_of(activations, pathway, model) for model in dict.fromkeys(u.name for u in pathway.models)]
+    active = [s.activation for s in standings if s.activation is not None and s.influence is not Influence.NONE]
     if not active:
         text = f"no model is active for {pathway.name}: not analysed"
         return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=NOT_ACTIVATED, reason=text)
     series = [uid for uid, name in study.claims if name == pathway.name]
-    answers = {(a.series_instance_uid, a.model.model_id): a for a in study.answers if a.pathway == pathway.name}
-    views = [
-        _view_answer(study, pathway, standing_of, answer)
-        if (answer := answers.get((uid, model_id)))
-        and (standing_of := standing(activations, pathway, answer.model)).influence is not Influence.NONE
-        else _view_silence(study, pathway, answer, activations, now)
-        for uid in series
-        for model_id in active
+    return min((_view_series(study, pathway, uid, one, now) for uid in series for one in active), key=_loudness)
+
+
+def _view_series(
+    study: StudyFacts, pathway: Pathway, series_instance_uid: str, active: Activation, now: datetime
+) -> PathwayView:
+    """Return what the activated version of a model says of a series; the answers of any other version are not seen."""
+    mine = [
+        answer
+        for answer in study.answers
+        if (answer.series_instance_uid, answer.pathway, answer.model.model_id)
+        == (series_instance_uid, pathway.name, active.model.model_id)
     ]
-    return min(views, key=_loudness)
-
-
-def _is_activated(activations: Sequence[Activation], pathway: Pathway, model_id: str) -> bool:
-    return any(
-        a.pathway == pathway.name and a.model.model_id == model_id and a.influence is not Influence.NONE
-        for a in activations
-    )
-
-
-def _view_answer(study: StudyFacts, pathway: Pathway, allowed: Standing, answer: FindingsScored) -> PathwayView:
-    statement = allowed.activation.model.statement if allowed.activation else ""
+    activated = (active.model.version, active.model.weights_digest)
+    found = [a for a in mine if (a.model.version_label, a.model.weights_digest) == activated]
+    if not found:
+        return _view_silence(study, pathway, bool(mine), now)
+    answer = max(found, key=lambda a: (a.series_revision, a.run))
+    view = PathwayView(pathway.name, ItemState.SCORED, model_id=active.model.model_id, statement=active.model.statement)
     if answer.state is not ScoringState.SCORED:
         state = ItemState.FAILED if answer.state is ScoringState.FAILED else ItemState.OUT_OF_SCOPE
-        code = answer.reasons[0].code if answer.reasons else ""
-        text = "; ".join(reason.text for reason in answer.reasons)
-        return PathwayView(pathway.name, state, model_id=answer.model.model_id, reason_code=code, reason=text)
+        code = answer.reasons[0].code if answer.reasons else state.value
+        text = "; ".join(reason.text for reason in answer.reasons) or f"{active.model.model_id} gave no reason"
+        return replace(view, state=state, reason_code=code, reason=text)
+    if answer.score is None:
+        text = f"{active.model.model_id} answered without a score"
+        return replace(view, state=ItemState.FAILED, reason_code=WITHOUT_SCORE, reason=text)
+    # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
+    flagged = answer.score >= active.operating_point
     top = max(answer.findings, key=lambda finding: finding.score, default=None)
-    key = (answer.series_instance_uid, pathway.name, answer.series_revision)
-    return PathwayView(
-        pathway.name,
-        ItemState.SCORED,
-        flagged=answer.flagged,
-        provisional=not answer.flagged and key not in study.confirmed,
+    return replace(
+        view,
+        flagged=flagged,
+        provisional=not flagged and (series_instance_uid, pathway.name, answer.series_revision) not in study.confirmed,
         score=answer.score,
-        model_id=answer.model.model_id,
-        statement=statement,
         position_mm=top.position_mm if top else None,
         finding_type=top.type if top else "",
-        lift=_lift(pathway, allowed) if answer.flagged else None,
+        lift=_lift(pathway, active) if flagged else None,
     )
 
 
-def _lift(pathway: Pathway, allowed: Standing) -> Lift | None:
-    if allowed.influence is not Influence.RANK or allowed.activation is None:
+def _lift(pathway: Pathway, active: Activation) -> Lift | None:
+    if active.influence is not Influence.RANK:
         return None
-    activated = allowed.activation
-    return Lift(activated.lift_to, activated.harm_per_minute, pathway.reading.minutes)
+    return Lift(active.lift_to, active.harm_per_minute, pathway.reading.minutes)
 
 
-def _view_silence(
-    study: StudyFacts,
-    pathway: Pathway,
-    answer: FindingsScored | None,
-    activations: Sequence[Activation],
-    now: datetime,
-) -> PathwayView:
-    if answer is not None:
-        text = standing(activations, pathway, answer.model).banner or ""
-        return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=NOT_ACTIVATED, reason=text)
+def _view_silence(study: StudyFacts, pathway: Pathway, another_answered: bool, now: datetime) -> PathwayView:
     waited_minutes = (now - study.last_received_at).total_seconds() / 60
     if waited_minutes > pathway.delay.result_within_minutes:
-        text = f"no answer within {pathway.delay.result_within_minutes:g} minutes"
+        whose = " from the version that was activated" if another_answered else ""
+        text = f"no answer{whose} within {pathway.delay.result_within_minutes:g} minutes"
         return PathwayView(pathway.name, ItemState.LATE, reason_code="late", reason=text)
     return PathwayView(pathway.name, ItemState.RUNNING, reason_code="running", reason="awaits images or an answer")
 
 
-def _loudness(view: PathwayView) -> tuple[bool, int, float, str]:
-    return (not view.flagged, _LOUDEST.index(view.state), -(view.score or 0.0), view.pathway)
+def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, int, float, str, str]:
+    """
+    Order views so that the first speaks for the whole.
+
+    The flag that moves the item most, then any flag, then what is still to come: a provisional negative is shown as
+    running, so it counts as running here.
+    """
+    lift = view.lift
+    state = ItemState.RUNNING if view.provisional else view.state
+    return (
+        not view.flagged,
+        tier_order(lift.lift_to) if lift else TierOrder.ROUTINE,
+        -lift.harm_per_minute / lift.reading_minutes if lift else -BASELINE,
+        _LOUDEST.index(state),
+        -(view.score or 0.0),
+        view.pathway,
+        view.model_id,
+    )

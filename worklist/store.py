@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from voorrang.clock import utc
+from voorrang.database import Connection
 from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
 from voorrang.outbox import insert_once
@@ -19,6 +20,9 @@ from worklist.states import ItemState, ItemView
 from worklist.tables import answer, confirmation, item, study
 
 HUMAN_TIER_WITHOUT_ORDER = TierOrder.ROUTINE.tier
+
+_is_listed = item.c.study_count > 0
+_is_ranked = and_(_is_listed, item.c.state != ItemState.PRIOR.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,17 @@ class ListedItem:
     modalities: tuple[str, ...]
 
 
-def put_study(connection: Connection, event: Event[Any]) -> str:
-    """Write what an event says of a study unless a higher version is known; return the key of its item."""
+def put_study(connection: Connection, event: Event[Any]) -> list[str]:
+    """
+    Write what an event says of a study unless a higher version is known.
+
+    Returns
+    -------
+    list of str
+        Keys of the items to rank anew: the one that has the study now, and the one that had it before.
+    """
     record: StudyUpdated = event.data
+    before = item_key_of(connection, record.study_instance_uid)
     values = {
         "study_version": record.study_version,
         "item_key": event.order_key or record.study_instance_uid,
@@ -55,7 +67,8 @@ def put_study(connection: Connection, event: Event[Any]) -> str:
     if not insert_once(connection, study, {"study_instance_uid": uid, **values}):
         where = (study.c.study_instance_uid == uid) & (study.c.study_version < record.study_version)
         connection.execute(update(study).where(where).values(**values))
-    return str(values["item_key"])
+    after = item_key_of(connection, uid)
+    return list(dict.fromkeys(key for key in (after, before) if key is not None))
 
 
 def put_answer(connection: Connection, record: FindingsScored) -> None:
@@ -64,11 +77,11 @@ def put_answer(connection: Connection, record: FindingsScored) -> None:
         "series_instance_uid": record.series_instance_uid,
         "pathway": record.pathway,
         "model_id": record.model.model_id,
+        "version": record.model.version_label,
+        "weights_digest": record.model.weights_digest,
     }
     values = {
         "study_instance_uid": record.study_instance_uid,
-        "version": record.model.version_label,
-        "weights_digest": record.model.weights_digest,
         "series_revision": record.series_revision,
         "run": record.run,
         "record": record.model_dump(mode="json"),
@@ -77,18 +90,9 @@ def put_answer(connection: Connection, record: FindingsScored) -> None:
         return
     c = answer.c
     mine = and_(*(c[name] == value for name, value in key.items()))
-    # Equal revision and run from two versions of a model: a total order decides, so that handlers commute.
     older = or_(
         c.series_revision < record.series_revision,
         and_(c.series_revision == record.series_revision, c.run < record.run),
-        and_(
-            c.series_revision == record.series_revision,
-            c.run == record.run,
-            or_(
-                c.version < record.model.version_label,
-                and_(c.version == record.model.version_label, c.weights_digest < record.model.weights_digest),
-            ),
-        ),
     )
     connection.execute(update(answer).where(mine, older).values(**values))
 
@@ -110,7 +114,7 @@ def item_key_of(connection: Connection, study_instance_uid: str) -> str | None:
 
 
 def item_facts(connection: Connection, item_key: str) -> ItemFacts:
-    """Return the facts of an item that has a study."""
+    """Return the facts of an item; without studies when they have moved to another."""
     rows = connection.execute(
         select(study).where(study.c.item_key == item_key).order_by(study.c.study_instance_uid)
     ).all()
@@ -118,7 +122,7 @@ def item_facts(connection: Connection, item_key: str) -> ItemFacts:
     answers = connection.execute(
         select(answer.c.study_instance_uid, answer.c.record)
         .where(answer.c.study_instance_uid.in_(uids))
-        .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id)
+        .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id, answer.c.version)
     ).all()
     confirmed = connection.execute(select(confirmation).where(confirmation.c.study_instance_uid.in_(uids))).all()
     return ItemFacts(
@@ -160,6 +164,7 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
     """
     without_ai = sort_key_without_ai(facts.human_tier, facts.arrived_at, facts.item_key)
     values = {
+        "study_count": len(facts.studies),
         "tier_order": int(key.tier),
         "harm_rate": -key.negative_harm_rate,
         "arrived_at": key.arrived_at,
@@ -181,6 +186,13 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
     return version
 
 
+def withdraw_item(connection: Connection, item_key: str, now: datetime) -> bool:
+    """Take an item whose studies moved to another off the list; False when it is not on it."""
+    where = (item.c.item_key == item_key) & _is_listed
+    values = {"study_count": 0, "pending": False, "item_version": item.c.item_version + 1, "ranked_at": now}
+    return connection.execute(update(item).where(where).values(values)).rowcount == 1
+
+
 def rank_of(connection: Connection, key: SortKey) -> int:
     """Return the place of a sort key among what is ranked, the first being 1."""
     c = item.c
@@ -193,14 +205,14 @@ def rank_of(connection: Connection, key: SortKey) -> int:
             or_(c.arrived_at < key.arrived_at, and_(c.arrived_at == key.arrived_at, c.item_key < key.item_key)),
         ),
     )
-    ranked = c.state != ItemState.PRIOR.value
-    return 1 + int(connection.execute(select(func.count()).select_from(item).where(before, ranked)).scalar_one())
+    return 1 + int(connection.execute(select(func.count()).select_from(item).where(before, _is_ranked)).scalar_one())
 
 
 def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
     """Return items in the order of reading; priors, which have no place, come last."""
     rows = connection.execute(
         select(item)
+        .where(_is_listed)
         .order_by(
             item.c.state == ItemState.PRIOR.value,
             item.c.tier_order,
@@ -233,9 +245,7 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
 def places_without_ai(connection: Connection, item_keys: Collection[str]) -> dict[str, int]:
     """Return the place that each item would have without AI: tiers from people, then arrival."""
     rows = connection.execute(
-        select(item.c.item_key)
-        .where(item.c.state != ItemState.PRIOR.value)
-        .order_by(item.c.human_tier_order, item.c.arrived_at, item.c.item_key)
+        select(item.c.item_key).where(_is_ranked).order_by(item.c.human_tier_order, item.c.arrived_at, item.c.item_key)
     ).scalars()
     return {key: place for place, key in enumerate(rows, start=1) if key in item_keys}
 
@@ -243,14 +253,21 @@ def places_without_ai(connection: Connection, item_keys: Collection[str]) -> dic
 def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
     """Return how many items stand in each tier and state."""
     rows = connection.execute(
-        select(item.c.tier_order, item.c.state, func.count()).group_by(item.c.tier_order, item.c.state)
+        select(item.c.tier_order, item.c.state, func.count())
+        .where(_is_listed)
+        .group_by(item.c.tier_order, item.c.state)
     )
     return [(TierOrder(tier), ItemState(state), int(n)) for tier, state, n in rows]
 
 
+def count_listed(connection: Connection) -> int:
+    """Return how many items the list has, priors too."""
+    return int(connection.execute(select(func.count()).select_from(item).where(_is_listed)).scalar_one())
+
+
 def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
     """Return the keys of all items, or of those that time alone may change."""
-    query = select(item.c.item_key)
+    query = select(item.c.item_key).where(_is_listed)
     return connection.execute(query.where(item.c.pending) if pending_only else query).scalars().all()
 
 

@@ -11,6 +11,9 @@ from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, M
 
 metadata = MetaData()
 
+# Ties are broken by the key: byte by byte, as Python compares, whatever the language of a PostgreSQL database is.
+ITEM_KEY = String(64).with_variant(String(64, collation="C"), "postgresql")
+
 study = Table(
     "worklist_study",
     metadata,
@@ -25,15 +28,16 @@ study = Table(
     Column("claims", JSON, nullable=False),
 )
 
+# One row for each exact model version: a shadow version never overwrites what the active one answered.
 answer = Table(
     "worklist_answer",
     metadata,
     Column("series_instance_uid", String(64), primary_key=True),
     Column("pathway", String(64), primary_key=True),
     Column("model_id", String(64), primary_key=True),
+    Column("version", String(32), primary_key=True),
+    Column("weights_digest", String(64), primary_key=True),
     Column("study_instance_uid", String(64), nullable=False, index=True),
-    Column("version", String(32), nullable=False),
-    Column("weights_digest", String(64), nullable=False),
     Column("series_revision", Integer, nullable=False),
     Column("run", Integer, nullable=False),
     Column("record", JSON, nullable=False),
@@ -51,8 +55,9 @@ confirmation = Table(
 item = Table(
     "worklist_item",
     metadata,
-    Column("item_key", String(64), primary_key=True),
+    Column("item_key", ITEM_KEY, primary_key=True),
     Column("item_version", Integer, nullable=False),
+    Column("study_count", Integer, nullable=False),  # 0: its studies moved to another item; the row keeps its version
     Column("tier_order", Integer, nullable=False),
     Column("harm_rate", Float, nullable=False),
     Column("arrived_at", DateTime(timezone=True), nullable=False),

@@ -11,7 +11,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -20,15 +20,14 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from voorrang.errors import RetryableError
 from voorrang.settings import Settings
 from worklist.listing import Lister, Listing
-from worklist.states import ItemState
 
 HERE = Path(__file__).parent
 LOOK_EVERY_SECONDS = 0.2
 HEARTBEAT_SECONDS = 2
 LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -56,8 +55,8 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     zone = ZoneInfo(settings.time_zone)
     templates.env.filters["clock"] = lambda at: _local(at, zone, "%H:%M:%S")
     templates.env.filters["minute"] = lambda at: _local(at, zone, "%d-%m %H:%M")
+    templates.env.filters |= {"person": _person, "day": _day, "wait": _wait}
     templates.env.globals["marks"] = MARKS
-    templates.env.globals["states"] = [state.value for state in ItemState]
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     if settings.bind_host in {"127.0.0.1", "::1", "localhost"}:
         # A page elsewhere must not reach this one through a name that it points at loopback.
@@ -68,6 +67,10 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         response = await call_next(request)
         response.headers.update(SECURITY_HEADERS)
         return response
+
+    @app.exception_handler(RetryableError)
+    def unavailable(_: Request, __: Exception) -> Response:
+        return PlainTextResponse("the database does not answer: ask again\n", 503, {"Retry-After": "2"})
 
     @app.get("/api/worklist")
     def worklist(
@@ -90,12 +93,14 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
 
     @app.get("/changes")
     async def changes(request: Request) -> EventSourceResponse:
-        return EventSourceResponse(_changes(request, lister, is_stopping), ping=HEARTBEAT_SECONDS)
+        return EventSourceResponse(_changes(request, lister, zone, is_stopping), ping=HEARTBEAT_SECONDS)
 
     return app
 
 
-async def _changes(request: Request, lister: Lister, is_stopping: Callable[[], bool]) -> AsyncIterator[ServerSentEvent]:
+async def _changes(
+    request: Request, lister: Lister, zone: ZoneInfo, is_stopping: Callable[[], bool]
+) -> AsyncIterator[ServerSentEvent]:
     """Say each new version of the list, and at least every two seconds that we are there."""
     told, quiet_seconds = -1, 0.0
     while not is_stopping() and not await request.is_disconnected():
@@ -104,10 +109,31 @@ async def _changes(request: Request, lister: Lister, is_stopping: Callable[[], b
         except RetryableError:
             return  # the page sees the stream end and says so
         if version != told or quiet_seconds >= HEARTBEAT_SECONDS:
-            yield ServerSentEvent(event="order", data=json.dumps({"version": version, "changed": version != told}))
+            at = _local(lister.clock.now(), zone, "%H:%M:%S")
+            values = {"version": version, "changed": version != told, "at": at}
+            yield ServerSentEvent(event="order", data=json.dumps(values))
             told, quiet_seconds = version, 0.0
         await asyncio.sleep(LOOK_EVERY_SECONDS)
         quiet_seconds += LOOK_EVERY_SECONDS
+
+
+def _person(name: str) -> str:
+    """Return a person name (VR PN, PS3.5 6.2.1.1) for people: family name, then the rest; its first group with text."""
+    group = next((group for group in name.split("=") if group.strip("^ ")), "")
+    family, *others = [part.strip() for part in group.split("^")]
+    given = " ".join(part for part in others if part)
+    return f"{family}, {given}" if family and given else family or given
+
+
+def _day(date: str) -> str:
+    """Return a date (VR DA, PS3.5 6.2) with its parts apart; anything else as it is."""
+    return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdecimal() else date
+
+
+def _wait(minutes: int) -> str:
+    """Return a waiting time that is short to read."""
+    hours, rest = divmod(minutes, 60)
+    return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h {rest} min" if hours else f"{rest} min"
 
 
 def _local(at: datetime, zone: ZoneInfo, pattern: str) -> str:

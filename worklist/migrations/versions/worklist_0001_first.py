@@ -15,13 +15,13 @@ def upgrade() -> None:
         sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("pathway", sa.String(length=64), nullable=False),
         sa.Column("model_id", sa.String(length=64), nullable=False),
-        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("version", sa.String(length=32), nullable=False),
         sa.Column("weights_digest", sa.String(length=64), nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("series_revision", sa.Integer(), nullable=False),
         sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("record", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("series_instance_uid", "pathway", "model_id"),
+        sa.PrimaryKeyConstraint("series_instance_uid", "pathway", "model_id", "version", "weights_digest"),
     )
     op.create_index(
         op.f("ix_worklist_answer_study_instance_uid"), "worklist_answer", ["study_instance_uid"], unique=False
@@ -42,8 +42,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "worklist_item",
-        sa.Column("item_key", sa.String(length=64), nullable=False),
+        sa.Column(
+            "item_key",
+            sa.String(length=64).with_variant(sa.String(length=64, collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("item_version", sa.Integer(), nullable=False),
+        sa.Column("study_count", sa.Integer(), nullable=False),
         sa.Column("tier_order", sa.Integer(), nullable=False),
         sa.Column("harm_rate", sa.Float(), nullable=False),
         sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False),

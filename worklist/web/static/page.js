@@ -1,9 +1,13 @@
 "use strict";
 // The page follows the order: it hears that there is a new one, fetches the rows, and says when it hears nothing.
-const SILENCE_MS = 6000;
+const SILENCE_MS = 5000;
+const AGAIN_MS = 2000;
 const list = document.getElementById("list");
 const notice = document.getElementById("connection");
+const following = document.getElementById("following");
 let heardAt = Date.now();
+let heardClock = "";
+let shown = "";
 let wanted = 0;
 
 function shownTime() {
@@ -12,39 +16,49 @@ function shownTime() {
 }
 
 function setGone(isGone) {
+  if (isGone !== notice.hidden) return; // said already
   document.body.classList.toggle("is-gone", isGone);
+  const last = heardClock ? ` Last heard from at ${heardClock}.` : "";
+  notice.textContent = isGone
+    ? `Connection lost: this is the order of ${shownTime()} and it no longer follows new studies.${last}`
+    : "";
   notice.hidden = !isGone;
-  if (isGone) {
-    notice.textContent = `Connection lost. This is the order of ${shownTime()}; it no longer follows new studies.`;
-  }
+  following.textContent = isGone ? "not following" : "following";
 }
 
 async function refresh() {
   const mine = ++wanted;
   try {
-    const answer = await fetch("/rows", { cache: "no-store" });
+    const answer = await fetch("/rows", { cache: "no-store", signal: AbortSignal.timeout(SILENCE_MS) });
     if (!answer.ok) throw new Error(String(answer.status));
     const rows = await answer.text();
-    if (mine === wanted) list.innerHTML = rows;
+    if (mine !== wanted) return;
+    if (rows !== shown) list.innerHTML = rows;
+    shown = rows;
     heardAt = Date.now();
+    following.textContent = "following";
     setGone(false);
   } catch {
-    setGone(true);
+    if (mine === wanted) setGone(true);
   }
 }
 
 function follow() {
   const stream = new EventSource("/changes");
   stream.addEventListener("order", (event) => {
+    const told = JSON.parse(event.data);
     heardAt = Date.now();
-    if (JSON.parse(event.data).changed || !notice.hidden) refresh();
+    heardClock = told.at;
+    if (told.changed || !notice.hidden) refresh();
   });
   stream.onerror = () => {
+    // Not left to the browser: it waits longer each time, and for ever after some errors.
+    stream.close();
     setGone(true);
-    if (stream.readyState === EventSource.CLOSED) setTimeout(follow, 2000);
+    setTimeout(follow, AGAIN_MS);
   };
 }
 
 follow();
-setInterval(() => { if (Date.now() - heardAt > SILENCE_MS) setGone(true); }, 1000);
-setInterval(() => { if (notice.hidden) refresh(); }, 30000);
+setInterval(() => { if (Date.now() - heardAt > SILENCE_MS) setGone(true); }, 500);
+setInterval(() => { if (notice.hidden) refresh(); }, 30000); // waiting times grow without an event

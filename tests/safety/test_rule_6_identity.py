@@ -1,0 +1,182 @@
+"""Rule 6: who a patient is lies in one store; events, logs and metrics carry keys that give nothing away."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from random import Random
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import generate_latest
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from sqlalchemy import select
+
+from ingest.received import header_and_identity
+from tests.integration.worklist_world import (
+    KEYS,
+    World,
+    consuming,
+    logging_restored,
+    make_answer,
+    make_confirmation,
+    make_event,
+    make_study,
+    serving,
+    uid,
+    wait_for,
+)
+from voorrang.bus import Message
+from voorrang.commands.migrate import prepare
+from voorrang.errors import ConfigurationError
+from voorrang.events.envelope import encode
+from voorrang.events.records import ScoringState
+from voorrang.identifiers import SiteKeys
+from voorrang.logs import UID_PATTERN, configure_logging, get_logger
+from voorrang.runtime import hold_site
+from voorrang.settings import Settings
+from voorrang.tables import outbox
+
+NAME, BIRTH_DATE, PATIENT_ID, ACCESSION = "Testnaam^Alida", "19511213", "ID000001", "ACC000001"
+PRIVATE = ("Testnaam", "Alida", BIRTH_DATE, "1951-12-13", PATIENT_ID, ACCESSION)
+ids = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=20)
+
+
+def test_another_secret_is_refused(world: World) -> None:
+    settings = world.runtime.settings
+    with world.database.write() as connection:
+        hold_site(connection, KEYS, settings)
+        with pytest.raises(ConfigurationError, match="another secret fingerprint; restore site-secret from backup"):
+            hold_site(connection, SiteKeys(b"another secret of the same length"), settings)
+        hold_site(connection, KEYS, settings)
+
+
+def test_lost_secret_of_a_known_database_is_not_made_anew(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    prepare(settings)
+    first = settings.secret_file.read_bytes()
+    prepare(settings)
+    assert settings.secret_file.read_bytes() == first
+    assert settings.secret_file.stat().st_mode & 0o077 == 0
+
+    settings.secret_file.unlink()
+    with pytest.raises(ConfigurationError, match="restore it from backup"):
+        prepare(settings)
+    assert not settings.secret_file.exists()
+    settings.secret_file.write_text("f" * 64)
+    with pytest.raises(ConfigurationError, match="another secret fingerprint"):
+        prepare(settings)
+
+
+def test_fingerprint_gives_the_secret_not_away() -> None:
+    assert KEYS.secret.hex() not in KEYS.fingerprint()
+    assert KEYS.secret.decode() not in KEYS.fingerprint()
+
+
+@pytest.mark.parametrize("padded", ["ID000001", " ID000001", "ID000001   ", "ID000001\0"])
+def test_dicom_and_hl7_give_one_key(padded: str) -> None:
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.StudyInstanceUID, ds.PatientName = uid(1), NAME
+    ds.PatientID, ds.IssuerOfPatientID, ds.AccessionNumber = padded, "HOSP ", f" {ACCESSION}"
+    _, who = header_and_identity(ds, KEYS, "HOSP")
+    pid_3 = ["ID000001", "", "", "HOSP", "PI"]
+    obr_18 = f"{ACCESSION} "
+
+    assert who.patient.patient_key == KEYS.patient_key(pid_3[3], pid_3[0])
+    assert who.order_key == KEYS.order_key("HOSP", obr_18)
+
+
+@given(domain=ids, first=ids, second=ids)
+def test_keys_are_alike_exactly_when_the_trimmed_ids_are(domain: str, first: str, second: str) -> None:
+    one, other = KEYS.patient_key(domain, first), KEYS.patient_key(f" {domain} ", f"\t{second}")
+
+    assert (one == other) is (first.strip() == second.strip())
+
+
+@given(domain=ids, identifier=ids)
+def test_key_is_opaque(domain: str, identifier: str) -> None:
+    for key in (KEYS.patient_key(domain, identifier), KEYS.order_key(domain, identifier)):
+        assert re.fullmatch(r"[po]_[0-9a-f]{40}", key)
+        assert key != SiteKeys(b"another secret of the same length").patient_key(domain, identifier)
+
+
+def test_handled_history_leaves_no_person_in_events_logs_or_metrics(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = KEYS.order_key("HOSP", ACCESSION)
+    with logging_restored():
+        configure_logging("worklist", "INFO")
+        world.activate()
+        world.name(1, NAME)
+        with consuming(world) as publish:
+            publish(
+                make_event(make_study(1), order_key=order),
+                make_event(make_answer(1, 0.1)),
+                make_event(make_answer(1, state=ScoringState.FAILED, run=2)),
+                make_event(make_answer(1, 0.9, run=3)),
+                make_event(make_confirmation(1)),
+                make_event(make_study(2, claims=[])),
+            )
+            with serving(world) as server:
+                assert "Testnaam, Alida" in httpx.get(f"{server.address}/", timeout=20).text
+                httpx.get(f"{server.address}/api/worklist", timeout=20)
+        world.suspend()
+        world.ranking.step()
+        get_logger().info("done")
+        logged = capsys.readouterr().err
+    with world.database.read() as connection:
+        events = b"\n".join(connection.execute(select(outbox.c.payload)).scalars()).decode()
+    measured = generate_latest().decode()
+
+    assert "worklist-item-ranked" in events
+    assert "done" in logged
+    for text in (events, logged, measured):
+        assert not [private for private in PRIVATE if private.lower() in text.lower()]
+    assert UID_PATTERN.search(logged) is None
+    assert UID_PATTERN.search(measured) is None
+    assert uid(1) in events
+
+
+def test_defect_in_a_handler_logs_neither_names_nor_uids(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    tried: list[object] = []
+
+    def defect(event: object) -> None:
+        tried.append(event)
+        raise ValueError(f"{NAME} {uid(1)}")
+
+    world.handle_by_type = {**world.handle_by_type, "study-updated": defect}
+    with logging_restored():
+        configure_logging("worklist", "INFO")
+        with consuming(world):
+            world.runtime.producer.send([Message("study-updated", uid(1), encode(make_event(make_study(1))))])
+            wait_for(lambda: len(tried) > 1)
+        get_logger().error("handler failed", reason=f"no study {uid(1)}", exc_info=True)
+        get_logger().info("done", uids=[uid(1)], study={"study_instance_uid": uid(1)})
+        logged = capsys.readouterr().err
+
+    assert '"reason": "ValueError"' in logged
+    assert logged.count("(uid)") == 3
+    assert not [private for private in PRIVATE if private in logged]
+    assert UID_PATTERN.search(logged) is None
+    assert "Traceback" not in logged
+
+
+def test_answer_of_an_unknown_pathway_makes_no_label(world: World) -> None:
+    named = f"pathway-of-{Random(3).randrange(10**9)}"
+    world.tell(make_study(1), make_answer(1, pathway=named))
+
+    assert named not in generate_latest().decode()
+
+
+def test_list_without_names_has_no_person(tmp_path: Path, world: World) -> None:
+    world.name(1, NAME)
+    world.tell(make_study(1))
+    hidden = type(world.lister)(world.database, world.runtime.pathways, world.clock, show_names=False)
+
+    text = json.dumps(hidden.listing().model_dump(mode="json"))
+    assert not [private for private in PRIVATE if private in text]
