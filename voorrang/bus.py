@@ -79,7 +79,8 @@ class Consumer(Protocol):
         """
         Return what has come, waiting at most so long; call it often, it keeps the membership.
 
-        Never returns what a paused partition holds. A partition taken away or lost is reported by `lost`.
+        Joining a group, at first or because a member came or went, takes seconds and is waited for. Never returns
+        what a paused partition holds. A partition taken away or lost is reported by `lost` and no longer paused.
         """
         ...
 

@@ -2,7 +2,8 @@
 The loop that every consumer runs: poll, handle, commit; retry, dead-letter, stop.
 
 The loop polls while a handler works in another thread, so that a handler may take minutes without the group taking
-its partitions away. What has been fetched waits in a small buffer, the urgent topics first; a partition whose buffer
+its partitions away, and after each message, so that an urgent one never waits behind what was fetched before it. What
+has been fetched waits in a small buffer, the urgent topics first; a partition whose buffer
 is full is paused, which is all the back pressure that is needed. An offset is committed only when everything before
 it in its partition has been handled.
 """
@@ -43,7 +44,7 @@ class Backoff:
 
     def seconds(self, attempt: int) -> float:
         """Return the wait after so many failed attempts, the first being 1."""
-        return float(min(self.limit, self.first * 2 ** (attempt - 1)))
+        return min(self.limit, self.first * 2.0 ** min(attempt - 1, 60))  # hours of waiting are no overflow
 
 
 @dataclass(slots=True)
@@ -92,12 +93,13 @@ class ConsumerLoop:
             while not self.stop.is_set():
                 message = self._next()
                 if message is None:
-                    self._fetch()
+                    self._fetch(POLL_SECONDS)
                     continue
                 work = pool.submit(self._settle, message)
                 while not wait([work], timeout=POLL_WHILE_BUSY_SECONDS).done:
-                    self._fetch()
+                    self._fetch(POLL_SECONDS)
                 self._finish(message, work)
+                self._fetch(0.0)
 
     def _finish(self, message: Received, work: Future[bool]) -> None:
         settled = work.result()
@@ -111,14 +113,18 @@ class ConsumerLoop:
             # Handled all the same; at worst it comes again and its receipt makes that harmless.
             get_logger().warning("commit failed", reason=str(error))
 
-    def _fetch(self) -> None:
+    def _fetch(self, timeout_seconds: float) -> None:
+        received: list[Received] = []
+        away: RetryableError | None = None
         try:
             self.consumer.pause(frozenset(p for p, buffer in self._buffers.items() if len(buffer) >= MAX_BUFFERED))
-            received = self.consumer.poll(POLL_SECONDS)
-            for partition in self.consumer.lost():
-                self._buffers.pop(partition, None)
+            received = self.consumer.poll(timeout_seconds)
         except RetryableError as error:
-            get_logger().warning("broker away", reason=str(error))
+            away = error
+        for partition in self.consumer.lost():  # also when the poll failed: it may have lost some before
+            self._buffers.pop(partition, None)
+        if away is not None:
+            get_logger().warning("broker away", reason=str(away))
             self.stop.wait(self.backoff.seconds(3))
             return
         if not self._joined and self.consumer.assigned():
@@ -144,25 +150,25 @@ class ConsumerLoop:
         if event.purpose is not self.purpose or handler is None:
             EVENTS_SKIPPED.labels(self.name, "purpose" if handler else "type").inc()
             return self._until_done(lambda: self.on_settled(event, "skipped"))
-        failures = 0
+        attempts = defects = 0
         while not self.stop.is_set():
+            attempts += 1
             try:
                 handler(event)
             except RetryableError as error:
-                failures += 1
                 get_logger().warning("handler waits", type=event.type, reason=str(error))
             except InvalidMessageError as error:
                 return self._dead_letter(message, error.code, event)
             except Exception as error:  # noqa: BLE001 - a defect: retried, then dead-lettered by name, never swallowed
-                failures += 1
-                get_logger().error("handler failed", type=event.type, reason=type(error).__name__, attempt=failures)
+                defects += 1
+                get_logger().error("handler failed", type=event.type, reason=type(error).__name__, attempt=defects)
                 get_logger().debug("handler failed", exc_info=True)
-                if failures >= ATTEMPTS:
+                if defects >= ATTEMPTS:
                     return self._dead_letter(message, f"defect_{type(error).__name__}", event)
             else:
                 EVENTS_HANDLED.labels(self.name, message.partition.topic).inc()
                 return True
-            self.stop.wait(self.backoff.seconds(failures))
+            self.stop.wait(self.backoff.seconds(attempts))
         return False
 
     def _dead_letter(self, message: Received, reason: str, event: Event[Any] | None) -> bool:

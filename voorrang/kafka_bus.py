@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic, OffsetSpec
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
+from kafka.structs import MemberState, OffsetAndMetadata
 
 from voorrang.bus import LogState, Message, Partition, Place, Received
 from voorrang.errors import RetryableError
-from voorrang.topics import Topic
+from voorrang.topics import BY_NAME, Topic
 
-SEND_TIMEOUT_SECONDS = 10.0
-REQUEST_TIMEOUT_MS = 10_000
-MAX_HANDLER_MS = 900_000
+MAX_POLL_INTERVAL_MS = 30_000  # the loop polls while a handler works; a member that is gone holds others up so long
+RECONNECT_WITHIN_MS = 1000  # a broker that is back is found within a second, however long it was away
 MEMORY_CHECK_SECONDS = 2.0
+MAX_RECORDS = 64
+JOIN_POLL_MS = 250
+JOIN_TIMEOUTS = 10.0  # session timeouts to wait for an assignment before a join that hangs is begun anew
 TOPIC_EXISTS = 36  # Kafka protocol error code TOPIC_ALREADY_EXISTS
 DEAD_LETTER_RETENTION_MS = 90 * 86_400_000
 
@@ -32,6 +34,7 @@ class KafkaAddress:
     bootstrap: str
     fetch_wait_ms: int = 5
     session_timeout_ms: int = 6000
+    request_timeout_ms: int = 10_000
 
 
 @contextmanager
@@ -56,23 +59,30 @@ class KafkaMessageProducer:
 
     def __init__(self, address: KafkaAddress, admin: KafkaBrokerAdmin) -> None:
         self._admin = admin
+        self._timeout_seconds = address.request_timeout_ms / 1000
         with _retryable():
             self._producer = KafkaProducer(
                 bootstrap_servers=address.bootstrap,
                 acks="all",
                 enable_idempotence=False,  # the embedded broker has none; handlers are idempotent
                 linger_ms=0,
+                # A batch for each message: the embedded broker tells a log's end by the last batch's first offset, so
+                # that the rest of a larger batch would look lost. Costs nothing at the rate of events.
+                batch_size=0,
                 compression_type="gzip",
-                request_timeout_ms=REQUEST_TIMEOUT_MS,
-                max_block_ms=REQUEST_TIMEOUT_MS,
+                request_timeout_ms=address.request_timeout_ms,
+                delivery_timeout_ms=address.request_timeout_ms,  # what we gave up on is not sent behind our back
+                max_block_ms=address.request_timeout_ms,
+                reconnect_backoff_max_ms=RECONNECT_WITHIN_MS,
             )
 
     def send(self, messages: Sequence[Message]) -> list[Place]:
         """Write all and return their places in order; on an error none may be taken as written."""
+        # Asked before, not after: if the log is lost in between, the place names the old one and counts as lost.
+        log_ids = self._admin.log_ids({m.topic for m in messages})
         with _retryable():
             futures = [self._producer.send(m.topic, key=m.key.encode(), value=m.value) for m in messages]
-            written = [future.get(timeout=SEND_TIMEOUT_SECONDS) for future in futures]
-        log_ids = self._admin.log_ids({m.topic for m in messages})
+            written = [future.get(timeout=self._timeout_seconds) for future in futures]
         return [Place(Partition(w.topic, w.partition), w.offset, log_ids.get(w.topic, "")) for w in written]
 
     def close(self) -> None:
@@ -100,7 +110,8 @@ class KafkaGroupConsumer:
 
     A broker that was wiped and has filled up again may look as if nothing happened: positions beyond the end of
     the new log, or in the middle of it. So the ids of the logs are compared every few seconds, and when one has
-    changed the membership is begun anew, from what the new broker knows.
+    changed everything is read from the start of the new logs. The membership is left to the client: one that is
+    closed while it joins leaves the embedded broker waiting for it, and the group without an assignment.
 
     Parameters
     ----------
@@ -119,7 +130,7 @@ class KafkaGroupConsumer:
         self._paused: frozenset[Partition] = frozenset()
         self._reported: set[Partition] = set()
         self._log_ids: dict[str, str] = {}
-        self._checked_at = 0.0
+        self._checked_at = self._began_at = 0.0
         self._consumer: Any = None
         self._assignment = _Assignment()
         self._begin()
@@ -128,8 +139,11 @@ class KafkaGroupConsumer:
         """Return what has come, waiting at most so long; call it often, it keeps the membership."""
         with _retryable():
             self._notice_lost_memory()
-            self._apply_pauses()
-            batches = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=64)
+            self._notice_hanging_join()
+            batches = self._join()
+            if not batches:
+                self._apply_pauses()
+                batches = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=MAX_RECORDS)
         return [
             Received(
                 Partition(tp.topic, tp.partition),
@@ -162,7 +176,8 @@ class KafkaGroupConsumer:
             TopicPartition(p.topic, p.number): OffsetAndMetadata(offset, "", -1) for p, offset in next_offsets.items()
         }
         with _retryable():
-            self._consumer.commit(offsets)
+            # Without a time limit kafka-python asks for ever while the broker is away.
+            self._consumer.commit(offsets, timeout_ms=self._address.request_timeout_ms)
 
     def close(self) -> None:
         """Leave the group."""
@@ -170,8 +185,10 @@ class KafkaGroupConsumer:
             self._consumer.close(autocommit=False, timeout_ms=2000)
 
     def _begin(self) -> None:
+        # A client that asks for a topic makes it, with the broker's own number of partitions: so ours come first.
+        self._admin.create_topics([BY_NAME[topic] for topic in self._topics if topic in BY_NAME])
+        self._began_at = time.monotonic()
         with _retryable():
-            self._assignment = _Assignment()
             self._consumer = KafkaConsumer(
                 bootstrap_servers=self._address.bootstrap,
                 group_id=self._group,
@@ -179,12 +196,37 @@ class KafkaGroupConsumer:
                 enable_auto_commit=False,
                 session_timeout_ms=self._address.session_timeout_ms,
                 heartbeat_interval_ms=self._address.session_timeout_ms // 4,
-                max_poll_interval_ms=MAX_HANDLER_MS,
+                max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
                 fetch_max_wait_ms=self._address.fetch_wait_ms,
-                request_timeout_ms=max(REQUEST_TIMEOUT_MS, self._address.session_timeout_ms + 5000),
+                request_timeout_ms=max(self._address.request_timeout_ms, self._address.session_timeout_ms + 5000),
                 metadata_max_age_ms=5000,
+                reconnect_backoff_max_ms=RECONNECT_WITHIN_MS,
             )
+            for topic in self._topics:  # a leader that does not know the partitions yet assigns none of them
+                self._consumer.partitions_for_topic(topic)
             self._consumer.subscribe(topics=list(self._topics), listener=self._assignment)
+
+    def _begin_anew(self) -> None:
+        self._reported |= self.assigned()
+        with suppress(KafkaError, OSError):
+            self._consumer.close(autocommit=False, timeout_ms=500)
+        self._begin()
+
+    def _join(self) -> Any:
+        # kafka-python forgets a join that ends between two polls and begins another; with short polls and work in
+        # between, a group of two may so never come to rest. So a join, once begun, is waited for.
+        deadline = time.monotonic() + self._address.session_timeout_ms / 1000
+        batches: Any = {}
+        while not batches and self._consumer._coordinator.need_rejoin() and time.monotonic() < deadline:
+            batches = self._consumer.poll(timeout_ms=JOIN_POLL_MS, max_records=MAX_RECORDS)
+        return batches
+
+    def _notice_hanging_join(self) -> None:
+        # A member that joined and got nothing, because others have it all, does not hang: it stands by.
+        if self._consumer.assignment() or self._consumer.group_metadata().state is MemberState.STABLE:
+            self._began_at = time.monotonic()
+        elif time.monotonic() - self._began_at > JOIN_TIMEOUTS * self._address.session_timeout_ms / 1000:
+            self._begin_anew()
 
     def _apply_pauses(self) -> None:
         mine = self._consumer.assignment()
@@ -202,8 +244,8 @@ class KafkaGroupConsumer:
         now = self._admin.log_ids(set(self._topics))
         if any(now.get(topic) != known for topic, known in self._log_ids.items()):
             self._reported |= self.assigned()
-            self._consumer.close(autocommit=False, timeout_ms=500)
-            self._begin()
+            if self._consumer.assignment():
+                self._consumer.seek_to_beginning()
         self._log_ids = now
 
 
@@ -221,12 +263,16 @@ class KafkaBrokerAdmin:
         with _retryable():
             self._admin = KafkaAdminClient(
                 bootstrap_servers=address.bootstrap,
-                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                request_timeout_ms=address.request_timeout_ms,
+                bootstrap_timeout_ms=address.request_timeout_ms,
                 metadata_max_age_ms=5000,
+                reconnect_backoff_max_ms=RECONNECT_WITHIN_MS,
             )
 
     def create_topics(self, topics: Sequence[Topic]) -> None:
         """Make the topics and their dead-letter topics; one that exists is left as it is."""
+        if not topics:
+            return
         wanted = [
             NewTopic(t.name, t.partitions, 1, topic_configs={"retention.ms": str(t.retention_ms)}) for t in topics
         ] + [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from voorrang.bus import Message, Partition, Place
@@ -95,12 +95,18 @@ def count_waiting(connection: Connection, service: str) -> int:
 
 def mark_published(connection: Connection, ids: Sequence[int], places: Sequence[Place], now: datetime) -> None:
     """Write down where each row lies on the broker."""
-    for row_id, place in zip(ids, places, strict=True):
-        connection.execute(
-            update(outbox)
-            .where(outbox.c.id == row_id)
-            .values(published_at=now, partition=place.partition.number, offset=place.offset, log_id=place.log_id)
-        )
+    if not ids:
+        return
+    statement = (
+        update(outbox)
+        .where(outbox.c.id == bindparam("row_id"))
+        .values(published_at=now, partition=bindparam("number"), offset=bindparam("at"), log_id=bindparam("log"))
+    )
+    rows = [
+        {"row_id": row_id, "number": place.partition.number, "at": place.offset, "log": place.log_id}
+        for row_id, place in zip(ids, places, strict=True)
+    ]
+    connection.execute(statement, rows)
 
 
 def close_answered(connection: Connection, service: str, consumers: dict[str, Collection[str]], now: datetime) -> int:
@@ -123,12 +129,20 @@ def close_answered(connection: Connection, service: str, consumers: dict[str, Co
     int
         How many rows were closed.
     """
-    answers = select(func.count()).where(receipt.c.event_id == outbox.c.event_id).scalar_subquery()
-    needed = case({topic: len(names) for topic, names in consumers.items()}, value=outbox.c.topic, else_=0)
+
+    def has(consumer: str) -> ColumnElement[bool]:
+        mine = (receipt.c.consumer == consumer) & (receipt.c.event_id == outbox.c.event_id)
+        return select(receipt.c.event_id).where(mine).exists()
+
+    # By name, not by number: a consumer that is no longer among them must not stand for one that is.
+    answered = or_(
+        outbox.c.topic.not_in(list(consumers)),
+        *(and_(outbox.c.topic == topic, *map(has, names)) for topic, names in consumers.items()),
+    )
     return connection.execute(
         update(outbox)
         .where(outbox.c.service == service, outbox.c.answered_at.is_(None), outbox.c.published_at.is_not(None))
-        .where(answers >= needed)
+        .where(answered)
         .values(answered_at=now)
     ).rowcount
 

@@ -77,7 +77,8 @@ class Relay:
     clock: Clock
     wake: Flag = field(default_factory=Flag)
     holder: str = field(default_factory=lambda: uuid.uuid4().hex)
-    _renewed_at: datetime | None = None
+    _asked_at: datetime | None = None
+    _is_ours: bool = False
     _reconciled_at: datetime | None = None
     _budget_from: datetime | None = None
     _budget: int = MAX_REPUBLISHED_PER_MINUTE
@@ -92,7 +93,7 @@ class Relay:
             except RetryableError as error:
                 failures += 1
                 get_logger().warning("relay waits", reason=str(error))
-                stop.wait(min(5.0, 0.2 * 2**failures))
+                stop.wait(min(5.0, 0.2 * 2.0 ** min(failures, 10)))  # hours of waiting are no overflow
                 continue
             if not busy:
                 self.wake.wait(IDLE_SECONDS)
@@ -112,8 +113,10 @@ class Relay:
         """Publish the oldest waiting rows; return how many."""
         with self.database.read() as connection:
             rows = outbox.waiting(connection, self.service, BATCH)
-        OUTBOX_WAITING.labels(self.service).set(len(rows))
+            count = outbox.count_waiting(connection, self.service) if len(rows) == BATCH else len(rows)
+        OUTBOX_WAITING.labels(self.service).set(count)
         self._send(rows, lambda topic: EVENTS_PUBLISHED.labels(topic).inc())
+        OUTBOX_WAITING.labels(self.service).set(count - len(rows))
         return len(rows)
 
     def reconcile(self) -> int:
@@ -127,10 +130,10 @@ class Relay:
         for start in range(0, len(lost), BATCH):
             with self.database.read() as connection:
                 rows = outbox.messages(connection, lost[start : start + BATCH])
+            self._budget -= len(rows)  # before, so that what fails half-way counts too
             self._send(rows, lambda topic: EVENTS_REPUBLISHED.labels(topic).inc())
         if lost:
             get_logger().warning("published again", count=len(lost))
-        self._budget -= len(lost)
         return len(lost)
 
     def _send(self, rows: Sequence[Waiting], count: Callable[[str], None]) -> None:
@@ -163,25 +166,24 @@ class Relay:
             return outbox.unanswered(connection, self.service, after, PAGE)
 
     def _allowed(self, now: datetime) -> int:
-        if self._budget_from is None or (now - self._budget_from).total_seconds() >= 60:
+        if not _is_within(60, self._budget_from, now):
             self._budget_from, self._budget = now, MAX_REPUBLISHED_PER_MINUTE
         return self._budget
 
     def _due(self) -> bool:
         now = self.clock.now()
-        if self._reconciled_at and (now - self._reconciled_at).total_seconds() < RECONCILE_EVERY_SECONDS:
+        if _is_within(RECONCILE_EVERY_SECONDS, self._reconciled_at, now):
             return False
         self._reconciled_at = now
         return True
 
     def _is_holder(self) -> bool:
         now = self.clock.now()
-        if self._renewed_at and 0 <= (now - self._renewed_at).total_seconds() < RENEW_SECONDS:
-            return True
-        with self.database.write() as connection:
-            held = outbox.take_lease(connection, f"relay-{self.service}", self.holder, now, LEASE_SECONDS)
-        self._renewed_at = now if held else None
-        return held
+        if not _is_within(RENEW_SECONDS, self._asked_at, now):
+            with self.database.write() as connection:
+                held = outbox.take_lease(connection, f"relay-{self.service}", self.holder, now, LEASE_SECONDS)
+            self._asked_at, self._is_ours = now, held
+        return self._is_ours
 
     def _release(self) -> None:
         try:
@@ -189,3 +191,8 @@ class Relay:
                 outbox.drop_lease(connection, f"relay-{self.service}", self.holder)
         except RetryableError:
             get_logger().info("lease left to expire")
+
+
+def _is_within(seconds: float, since: datetime | None, now: datetime) -> bool:
+    # A clock that was put back must not make us wait for the time to come round again.
+    return since is not None and 0 <= (now - since).total_seconds() < seconds

@@ -17,7 +17,7 @@ from voorrang.purpose import Purpose
 
 SPEC_VERSION = "1.0"
 _NAMESPACE = uuid.UUID("6f1f6f9e-6c1b-5d0a-9f57-0b7d8f0f7a11")
-_SCHEMA = re.compile(r"urn:voorrang:([a-z-]+):([0-9]+)")
+_SCHEMA = re.compile(r"urn:voorrang:([a-z-]+):([0-9]{1,6})")
 _BY_NAME = {(record.event_type, record.version): record for record in RECORDS}
 
 R = TypeVar("R", bound=Record)
@@ -81,7 +81,7 @@ def decode(payload: bytes) -> Event[Any]:
     """
     try:
         values = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidMessageError("not_json", type(error).__name__) from error
     if not isinstance(values, dict):
         raise InvalidMessageError("not_json", "not an object")
@@ -105,21 +105,33 @@ def _envelope(values: dict[str, Any], record: type[Record], data: Record) -> Eve
     try:
         if values["specversion"] != SPEC_VERSION or values["type"] != record.event_type:
             raise ValueError("specversion or type")
-        time = datetime.fromisoformat(values["time"])
-        if time.tzinfo is None:
-            raise ValueError("time without zone")
         return Event(
-            id=str(values["id"]),
-            source=str(values["source"]),
-            type=str(values["type"]),
-            time=time,
-            subject=str(values["subject"]),
-            traceparent=str(values["traceparent"]),
+            id=_text(values, "id"),
+            source=_text(values, "source"),
+            type=_text(values, "type"),
+            time=_time(values["time"]),
+            subject=_text(values, "subject"),
+            traceparent=_text(values, "traceparent", may_be_empty=True),
             purpose=Purpose(values["purpose"]),
-            site=str(values["site"]),
-            patient_key=str(values["patient_key"]),
-            order_key=str(values["order_key"]),
+            site=_text(values, "site"),
+            patient_key=_text(values, "patient_key", may_be_empty=True),
+            order_key=_text(values, "order_key", may_be_empty=True),
             data=data,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidMessageError("bad_envelope", f"{type(error).__name__}: {error}") from error
+
+
+def _text(values: dict[str, Any], name: str, *, may_be_empty: bool = False) -> str:
+    # Never str(value): an `order_key` of null would make one order of everything that has none.
+    value = values[name]
+    if not isinstance(value, str) or not (value or may_be_empty):
+        raise ValueError(name)
+    return value
+
+
+def _time(value: str) -> datetime:
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError("time without zone")
+    return time.astimezone(UTC)

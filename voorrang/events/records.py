@@ -8,21 +8,27 @@ and a handler never lets a lower one overwrite a higher.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
+Time = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
 Position = tuple[float, float, float]
 Lane = Literal["urgent", "routine"]
 Tier = Literal["stat", "urgent", "routine"]
 
 
 class Record(BaseModel):
-    """What an event says; frozen, and lenient about fields that a newer writer added."""
+    """
+    What an event says; frozen, and lenient about fields that a newer writer added.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Every time has a zone and is UTC; a number that is none (NaN, infinity) is refused: as a score it would read as
+    negative.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     event_type: ClassVar[str]
     version: ClassVar[int] = 1
@@ -42,8 +48,8 @@ class StudyUpdated(Record):
 
     study_instance_uid: str
     study_version: int
-    first_received_at: datetime
-    last_received_at: datetime
+    first_received_at: Time
+    last_received_at: Time
     modalities: tuple[str, ...]
     series_count: int
     instance_count: int
@@ -64,7 +70,7 @@ class SeriesCompleted(Record):
     pathway: str
     lane: Lane
     manifest: str
-    last_received_at: datetime
+    last_received_at: Time
     partial: bool
     verdict: tuple[str, ...]
 
@@ -131,8 +137,8 @@ class FindingsScored(Record):
     operating_point: float
     findings: tuple[ScoredFinding, ...] = ()
     reasons: tuple[Reason, ...] = ()
-    last_received_at: datetime
-    scored_at: datetime
+    last_received_at: Time
+    scored_at: Time
 
     @property
     def flagged(self) -> bool:
@@ -153,8 +159,8 @@ class WorklistItemRanked(Record):
     state: str
     provisional: bool
     pathway: str | None = None
-    last_received_at: datetime
-    ranked_at: datetime
+    last_received_at: Time
+    ranked_at: Time
 
 
 class ModelActivated(Record):

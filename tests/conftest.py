@@ -1,0 +1,48 @@
+"""What many tests stand on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from tests.builders import START
+from tests.fakes import InMemoryBroker
+from voorrang.clock import ManualClock
+from voorrang.database import Database
+from voorrang.migrating import migrate
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands at the start of a day."""
+    return ManualClock(START)
+
+
+@pytest.fixture
+def broker() -> InMemoryBroker:
+    """An empty broker in memory."""
+    return InMemoryBroker()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file: copy it, never open it."""
+    path = tmp_path_factory.mktemp("migrated") / "empty.sqlite"
+    database = Database(URL.create("sqlite", database=str(path)))
+    migrate(database)
+    database.close()  # the last connection takes the log in and removes it
+    return path
+
+
+@pytest.fixture
+def database(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
+    """A migrated database of one's own."""
+    path = tmp_path / "voorrang.sqlite"
+    shutil.copyfile(migrated_sqlite, path)
+    opened = Database(URL.create("sqlite", database=str(path)))
+    yield opened
+    opened.close()

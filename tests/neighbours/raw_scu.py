@@ -1,0 +1,209 @@
+"""
+A sender that checks nothing: PDUs by hand (PS3.8 section 9.3), so that it can say what no library would say.
+
+It pushes bytes as a data set whatever they are, under UIDs of its own choice, and it can stop half-way.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+VERIFICATION = "1.2.840.10008.1.1"
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+C_STORE, C_ECHO = 0x0001, 0x0030
+NO_DATA_SET, WITH_DATA_SET = 0x0101, 0x0000
+ACCEPTED, REJECTED, DATA, RELEASE, RELEASED, ABORT = 0x02, 0x03, 0x04, 0x05, 0x06, 0x07
+TIMEOUT_SECONDS = 20.0
+FRAGMENT = 16_000
+
+
+class AssociationLostError(Exception):
+    """The peer rejected or aborted the association, or closed the connection."""
+
+
+class RawSCU:
+    """
+    One association, as a context: it is established at the start and released at the end unless it is lost before.
+
+    Parameters
+    ----------
+    port
+        Where the listener is, on loopback.
+    contexts
+        (abstract syntax, transfer syntax) pairs; Verification is always proposed beside them.
+    called, calling
+        AE titles, padded here.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        contexts: Sequence[tuple[str, str]] = (),
+        called: str = "VOORRANG",
+        calling: str = "RAWSCU",
+    ) -> None:
+        wanted = [(VERIFICATION, IMPLICIT_LITTLE), *contexts]
+        self._ids = {context: 2 * i + 1 for i, context in enumerate(wanted)}
+        self.accepted: frozenset[tuple[str, str]] = frozenset()
+        self._called, self._calling, self._wanted = called, calling, wanted
+        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
+        self._message_id = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self._associate()
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._release()
+        finally:
+            self._socket.close()
+
+    def echo(self) -> int:
+        """Send a C-ECHO and return its status."""
+        return self._ask((VERIFICATION, IMPLICIT_LITTLE), C_ECHO, VERIFICATION, None, None)
+
+    def store(self, context: tuple[str, str], sop_class_uid: str, sop_instance_uid: str, data_set: bytes | None) -> int:
+        """
+        Send a C-STORE on a context and return its status.
+
+        Raises
+        ------
+        AssociationLostError
+            When the peer ends the association instead of answering.
+        """
+        return self._ask(context, C_STORE, sop_class_uid, sop_instance_uid, data_set)
+
+    def store_half(self, context: tuple[str, str], sop_class_uid: str, sop_instance_uid: str, data_set: bytes) -> None:
+        """Send a C-STORE whose last fragment never comes."""
+        self._send_command(context, C_STORE, sop_class_uid, sop_instance_uid, WITH_DATA_SET)
+        self._send_pdv(context, 0x00, data_set)
+
+    def abort(self) -> None:
+        """Send A-ABORT and close."""
+        self._socket.sendall(_pdu(ABORT, bytes(4)))
+        self._socket.close()
+
+    def vanish(self) -> None:
+        """Close the connection without a word."""
+        self._socket.close()
+
+    def _associate(self) -> None:
+        items = _item(0x10, APPLICATION_CONTEXT.encode())
+        for abstract, transfer in self._wanted:
+            number = bytes([self._ids[abstract, transfer], 0, 0, 0])
+            items += _item(0x20, number + _item(0x30, abstract.encode()) + _item(0x40, transfer.encode()))
+        items += _item(0x50, _item(0x51, struct.pack(">L", FRAGMENT * 4)) + _item(0x52, b"1.2.826.0.1.3680043.8.498.9"))
+        titles = self._called.ljust(16).encode("latin-1") + self._calling.ljust(16).encode("latin-1")
+        self._socket.sendall(_pdu(0x01, b"\0\1\0\0" + titles + bytes(32) + items))
+        kind, body = self._receive()
+        if kind != ACCEPTED:
+            raise AssociationLostError(f"PDU type {kind:02X} in answer to an association request")
+        by_id = {number: context for context, number in self._ids.items()}
+        self.accepted = frozenset(by_id[number] for number, result in _results(body[68:]) if result == 0)
+
+    def _release(self) -> None:
+        self._socket.sendall(_pdu(RELEASE, bytes(4)))
+        kind, _ = self._receive()
+        if kind != RELEASED:
+            raise AssociationLostError(f"PDU type {kind:02X} in answer to a release")
+
+    def _ask(
+        self, context: tuple[str, str], command: int, sop_class: str, sop_instance: str | None, data_set: bytes | None
+    ) -> int:
+        flag = NO_DATA_SET if data_set is None else WITH_DATA_SET
+        try:
+            self._send_command(context, command, sop_class, sop_instance, flag)
+            if data_set is not None:
+                for start in range(0, max(1, len(data_set)), FRAGMENT):
+                    is_last = start + FRAGMENT >= len(data_set)
+                    self._send_pdv(context, 0x02 if is_last else 0x00, data_set[start : start + FRAGMENT])
+        except OSError as error:
+            raise AssociationLostError(type(error).__name__) from error
+        kind, body = self._receive()
+        if kind != DATA:
+            raise AssociationLostError(f"PDU type {kind:02X} in answer to a message")
+        return _status(body[6:])
+
+    def _send_command(
+        self, context: tuple[str, str], command: int, sop_class: str, sop_instance: str | None, flag: int
+    ) -> None:
+        self._message_id += 1
+        elements = _element(0x0002, _even(sop_class.encode("latin-1"))) + _element(0x0100, struct.pack("<H", command))
+        elements += _element(0x0110, struct.pack("<H", self._message_id))
+        if command == C_STORE:
+            elements += _element(0x0700, struct.pack("<H", 0))
+        elements += _element(0x0800, struct.pack("<H", flag))
+        if sop_instance is not None:
+            elements += _element(0x1000, _even(sop_instance.encode("latin-1")))
+        self._send_pdv(context, 0x03, _element(0x0000, struct.pack("<L", len(elements))) + elements)
+
+    def _send_pdv(self, context: tuple[str, str], header: int, fragment: bytes) -> None:
+        value = bytes([self._ids[context], header]) + fragment
+        self._socket.sendall(_pdu(DATA, struct.pack(">L", len(value)) + value))
+
+    def _receive(self) -> tuple[int, bytes]:
+        head = self._read(6)
+        return head[0], self._read(int.from_bytes(head[2:], "big"))
+
+    def _read(self, count: int) -> bytes:
+        found = b""
+        while len(found) < count:
+            try:
+                more = self._socket.recv(count - len(found))
+            except OSError as error:
+                raise AssociationLostError(type(error).__name__) from error
+            if not more:
+                raise AssociationLostError("the connection was closed")
+            found += more
+        return found
+
+
+def _pdu(kind: int, body: bytes) -> bytes:
+    return bytes([kind, 0]) + struct.pack(">L", len(body)) + body
+
+
+def _item(kind: int, body: bytes) -> bytes:
+    return bytes([kind, 0]) + struct.pack(">H", len(body)) + body
+
+
+def _element(number: int, value: bytes) -> bytes:
+    """Encode one element of group 0000, Implicit VR Little Endian (PS3.7 section 6.3.1)."""
+    return struct.pack("<HHL", 0x0000, number, len(value)) + value
+
+
+def _even(value: bytes) -> bytes:
+    return value + b"\0" * (len(value) % 2)
+
+
+def _results(items: bytes) -> list[tuple[int, int]]:
+    """Return (context id, result) of every presentation context in an A-ASSOCIATE-AC (PS3.8 section 9.3.3.2)."""
+    found, at = [], 0
+    while at < len(items):
+        kind, length = items[at], int.from_bytes(items[at + 2 : at + 4], "big")
+        if kind == 0x21:
+            found.append((items[at + 4], items[at + 6]))
+        at += 4 + length
+    return found
+
+
+def _status(command_set: bytes) -> int:
+    at = 0
+    while at < len(command_set):
+        _, number, length = struct.unpack("<HHL", command_set[at : at + 8])
+        if number == 0x0900:
+            return int.from_bytes(command_set[at + 8 : at + 8 + length], "little")
+        at += 8 + length
+    raise AssociationLostError("an answer without a status")
