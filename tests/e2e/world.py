@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Any, TypeVar
 
+import httpx
 from pydicom import Dataset
 
 from voorrang.demo.scratch import AE_TITLE, ScratchStack
@@ -48,7 +50,7 @@ def send(stack: ScratchStack, studies: Sequence[DemoStudy]) -> None:
         assert sent.refused == 0
 
 
-def until(look: Callable[[], T | None], what: str, seconds: float = 120) -> T:
+def until(look: Callable[[], T | None], what: str, seconds: float = 200) -> T:
     """Look until there is something to return, or fail saying what was waited for."""
     deadline, pause = time.monotonic() + seconds, Flag()
     while time.monotonic() < deadline:
@@ -66,13 +68,28 @@ def settled(stack: ScratchStack, studies: Sequence[DemoStudy]) -> dict[str, dict
     def look() -> dict[str, dict[str, Any]] | None:
         items = {
             names[uid]: item
-            for item in stack.worklist()["items"]
+            for item in listed(stack)
             for uid in item["study_instance_uids"]
             if uid in names and item["state"] in ("scored", "out_of_scope", "failed")
         }
         return items if len(items) == len(names) else None
 
     return until(look, f"{len(studies)} studies to be answered")
+
+
+def listed(stack: ScratchStack) -> list[dict[str, Any]]:
+    """Return the items of the list; none while the worklist is being restarted."""
+    try:
+        items: list[dict[str, Any]] = stack.worklist()["items"]
+    except httpx.HTTPError:
+        return []
+    return items
+
+
+def listens(stack: ScratchStack) -> bool:
+    """Tell whether somebody listens for DICOM."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", stack.dicom_port)) == 0
 
 
 def child_pid(stack: ScratchStack, words: str) -> int:

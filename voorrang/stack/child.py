@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from voorrang.runtime import READY_VARIABLE
 
-STOP_SECONDS = 20.0
 PR_SET_PDEATHSIG = 1  # Linux prctl(2)
 
 
@@ -88,12 +87,12 @@ class Child:
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
-    def wait_stopped(self) -> None:
-        """Wait for the end; kill it when it takes too long."""
+    def wait_stopped(self, seconds: float) -> None:
+        """Wait so long for the end, then kill it."""
         if self._process is None:
             return
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
