@@ -11,6 +11,7 @@ from voorrang.database import Connection
 from voorrang.events.records import WorklistItemRanked
 from voorrang.metrics import ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_SECONDS, MODELS_WITHOUT_INFLUENCE
 from voorrang.pathways.pathway import Pathway
+from voorrang.register import Activation
 from voorrang.runtime import Origin, Runtime
 from worklist import store
 from worklist.banners import banners
@@ -37,12 +38,15 @@ class Ranking:
 
     def rank(self, connection: Connection, item_key: str) -> None:
         """Decide the place of one item anew; say so when anything about it changed."""
+        self._rank(connection, item_key, register.activations(connection))
+
+    def _rank(self, connection: Connection, item_key: str, activations: Sequence[Activation]) -> None:
         facts = store.item_facts(connection, item_key)
         now = self.runtime.clock.now()
         if not facts.studies:
             store.withdraw_item(connection, item_key, now)
             return
-        view = view_item(facts, self.runtime.pathways, register.activations(connection), now)
+        view = view_item(facts, self.runtime.pathways, activations, now)
         key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key)
         version = store.put_item(connection, facts, key, view, now)
         if version is None:
@@ -65,9 +69,13 @@ class Ranking:
     def rank_all(self, keys: Sequence[str]) -> None:
         """Decide the places of many items anew, a few in each transaction, so that events get in between."""
         for start in range(0, len(keys), ITEMS_IN_A_TRANSACTION):
-            with self.runtime.database.write() as connection:
-                for key in keys[start : start + ITEMS_IN_A_TRANSACTION]:
-                    self.rank(connection, key)
+            self._rank_some(keys[start : start + ITEMS_IN_A_TRANSACTION])
+
+    def _rank_some(self, keys: Sequence[str]) -> None:
+        with self.runtime.database.write() as connection:
+            activations = register.activations(connection)
+            for key in keys:
+                self._rank(connection, key, activations)
 
     def step(self) -> None:
         """Look at what changes without an event: time, and the register, whose tables are the truth."""

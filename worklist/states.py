@@ -142,7 +142,8 @@ def _view_series(
     if answer.state is not ScoringState.SCORED:
         state = ItemState.FAILED if answer.state is ScoringState.FAILED else ItemState.OUT_OF_SCOPE
         code = answer.reasons[0].code if answer.reasons else state.value
-        text = "; ".join(reason.text for reason in answer.reasons) or f"{active.model.model_id} gave no reason"
+        sentences = [reason.text.rstrip(". ") for reason in answer.reasons]
+        text = ". ".join(sentences) or f"{active.model.model_id} gave no reason"
         return replace(view, state=state, reason_code=code, reason=text)
     if answer.score is None:
         text = f"{active.model.model_id} answered without a score"
@@ -176,12 +177,12 @@ def _view_silence(study: StudyFacts, pathway: Pathway, another_answered: bool, n
     return PathwayView(pathway.name, ItemState.RUNNING, reason_code="running", reason="awaits images or an answer")
 
 
-def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, int, float, str, str]:
+def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, int, bool, float, str, str]:
     """
     Order views so that the first speaks for the whole.
 
     The flag that moves the item most, then any flag, then what is still to come: a provisional negative is shown as
-    running, so it counts as running here.
+    running, so it comes right after what is.
     """
     lift = view.lift
     state = ItemState.RUNNING if view.provisional else view.state
@@ -190,6 +191,7 @@ def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, int, float, st
         tier_order(lift.lift_to) if lift else TierOrder.ROUTINE,
         -lift.harm_per_minute / lift.reading_minutes if lift else -BASELINE,
         _LOUDEST.index(state),
+        view.provisional,
         -(view.score or 0.0),
         view.pathway,
         view.model_id,

@@ -266,8 +266,12 @@ def count_listed(connection: Connection) -> int:
 
 
 def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
-    """Return the keys of all items, or of those that time alone may change."""
-    query = select(item.c.item_key).where(_is_listed)
+    """
+    Return the keys of all items, or of those that time alone may change.
+
+    What a model has lifted comes first: when it is suspended, the order is right as soon as these are ranked anew.
+    """
+    query = select(item.c.item_key).where(_is_listed).order_by(item.c.harm_rate.desc(), item.c.tier_order)
     return connection.execute(query.where(item.c.pending) if pending_only else query).scalars().all()
 
 

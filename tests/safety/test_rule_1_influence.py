@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +336,29 @@ def test_suspending_gives_the_order_without_the_model_without_any_event(world: W
     world.ranking.step()  # the service does so every 2 s
     assert world.order() == BY_ARRIVAL
     assert not any(pathway.flagged for row in world.rows() for pathway in row.pathways)
+
+
+def test_suspending_takes_the_lifted_items_down_before_it_looks_at_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long list is gone through in many steps; the order is right after the first of them."""
+    world.activate()
+    world.tell(*(make_study(n) for n in range(1, 60)))
+    world.tell(make_answer(30, 0.9), make_answer(59, 0.9))
+    world.ranking.step()
+    world.suspend()
+    orders = []
+    rank_some = Ranking._rank_some
+
+    def look_after(ranking: Ranking, keys: Sequence[str]) -> None:
+        rank_some(ranking, keys)
+        orders.append(world.order())
+
+    monkeypatch.setattr(Ranking, "_rank_some", look_after)
+    world.ranking.step()
+
+    assert len(orders) > 1
+    assert orders[0] == orders[-1] == list(range(1, 60))
 
 
 def test_service_looks_at_the_register_every_two_seconds() -> None:

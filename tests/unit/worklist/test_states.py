@@ -21,7 +21,7 @@ from tests.integration.worklist_world import (
     make_version,
     uid,
 )
-from voorrang.events.records import FindingsScored, ScoringState
+from voorrang.events.records import FindingsScored, Reason, ScoringState
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation, Influence
 from worklist.facts import ItemFacts, StudyFacts
@@ -119,6 +119,15 @@ def test_negative_beside_a_series_without_answer_is_running() -> None:
     item = view(study(make_answer(score=0.1), claims=claims, confirmed=[(1, "stroke", 1)]))
 
     assert item.state is ItemState.RUNNING
+
+
+def test_provisional_negative_beside_silence_becomes_late_by_time() -> None:
+    claims = [(1, "stroke"), (2, "stroke")]
+    facts = study(make_answer(score=0.4), claims=claims, received_at=NOON)
+
+    assert view(facts, now=NOON).state is ItemState.RUNNING
+    assert view(facts, now=NOON).is_pending
+    assert view(facts, now=NOON + timedelta(minutes=4)).state is ItemState.LATE
 
 
 def test_positive_of_one_series_speaks_though_another_has_no_answer() -> None:
@@ -264,6 +273,14 @@ def test_answer_without_a_score_has_failed() -> None:
 
     assert (item.state, item.lifts, item.provisional) == (ItemState.FAILED, (), False)
     assert item.pathways[0].score is None
+
+
+def test_several_reasons_are_several_sentences() -> None:
+    reasons = (Reason(code="phantom", text="A phantom; a patient is asked."), Reason(code="gap", text="A gap."))
+    answer = make_answer(state=ScoringState.OUT_OF_SCOPE).model_copy(update={"reasons": reasons})
+    (said,) = view(study(answer)).pathways
+
+    assert (said.reason_code, said.reason) == ("phantom", "A phantom; a patient is asked. A gap")
 
 
 TWO_MODELS = make_pathway(models=(("head", 0.5), ("second-head", 0.5)))
