@@ -12,12 +12,12 @@ from inference.header_words import (
     contrast_given,
     is_sharp_kernel,
     names_phantom,
-    regions_named,
 )
 from inference.scope import ScopeCode, ScopeReason
 from voorrang.dicom.geometry import GeometryProblem, SeriesGeometry, angle_to_axial_degrees
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.pathways.criteria import SeriesCriteria
+from voorrang.pathways.regions import OTHER, regions_named
 
 LENGTH_TOLERANCE_MM = 0.01
 MAX_UNEVEN_GAP_MM = 5.0
@@ -108,7 +108,8 @@ def _child(headers: _Headers, _: SeriesGeometry, criteria: SeriesCriteria) -> It
 def _region(headers: _Headers, _: SeriesGeometry, criteria: SeriesCriteria) -> Iterator[ScopeReason]:
     named = regions_named(headers)
     if named and criteria.region not in named:
-        text = f"The header names {' and '.join(sorted(named))}; {criteria.region} is asked."
+        found = " and ".join(sorted(region.replace(OTHER, "another region") for region in named))
+        text = f"The header names {found}; {criteria.region} is asked."
         yield ScopeReason(ScopeCode.REGION, text)
 
 

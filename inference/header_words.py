@@ -3,28 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from voorrang.dicom.headers import InstanceHeader
 
-# Parts of words that name a region, in English and in the languages of scanners nearby (Dutch, German).
-_REGION_PARTS: dict[str, tuple[str, ...]] = {
-    "head": ("HEAD", "BRAIN", "SKULL", "CRANI", "CEREB", "HERSEN", "SCHEDEL", "HOOFD", "KOPF", "SCHAEDEL"),
-    "chest": ("CHEST", "THORAX", "THORAC", "LUNG", "LONGEN", "PULMO"),
-    "abdomen": ("ABDOM", "PANCREA", "BUIK"),
-    "pelvis": ("PELVI", "BEKKEN", "BECKEN", "BLADDER"),
-    "spine": ("SPINE", "WERVEL", "LUMBA", "SACR"),
-    "neck": ("NECK", "CERVIC", "LARYN"),
-    "limb": ("EXTREM", "SHOULDER", "ELBOW", "WRIST", "KNEE", "ANKLE", "FEMUR", "TIBIA", "HUMER"),
-    "face": ("FACIAL", "SINUS", "MANDIB", "DENTAL", "ORBIT"),
-}
-_REGION_WORDS: dict[str, frozenset[str]] = {
-    "head": frozenset({"CCT", "NCCT"}),
-    "chest": frozenset({"CAP", "CTPA"}),
-    "abdomen": frozenset({"CAP", "ABD", "LIVER", "KIDNEY", "KIDNEYS", "COLON"}),
-    "limb": frozenset({"HIP", "HAND", "FOOT", "LEG"}),
-}
-_NOT_A_REGION = re.compile(r"\b(HEAD|FEET) ?FIRST\b")
 _PHANTOM = re.compile(r"\b(PHANTOMS?|FANTOOM|CATPHAN|QA|QC|QUALITY (ASSURANCE|CONTROL))\b(?! (LIMB|PAIN))")
 _NO_AGENT = frozenset({"", "NONE", "NO", "N", "NIL", "0", "WITHOUT", "NO CONTRAST", "WITHOUT CONTRAST", "GEEN"})
 
@@ -37,16 +18,6 @@ _CANON_SHARP_FROM = 30
 _GE_KERNEL = re.compile(r"^(BONE|EDGE|LUNG|ULTRA)")
 # Philips: D and E, with or without Y before, are detail and edge filters.
 _PHILIPS_KERNEL = re.compile(r"^Y?[DE]\d?$")
-
-
-def regions_named(headers: Sequence[InstanceHeader]) -> frozenset[str]:
-    """
-    Regions that the text names: the series' own text decides, the study's only where that is silent.
-
-    Body Part Examined is often wrong, so it is one text among others: a region counts when any text names it.
-    """
-    own = {text for h in headers for text in (h.body_part_examined, h.series_description, h.protocol_name)}
-    return _regions(own) or _regions({header.study_description for header in headers})
 
 
 def names_phantom(header: InstanceHeader) -> bool:
@@ -77,16 +48,6 @@ def is_sharp_kernel(header: InstanceHeader) -> bool:
     if manufacturer.startswith("PHILIPS"):
         return bool(_PHILIPS_KERNEL.match(kernel))
     return bool(_GE_KERNEL.match(kernel))
-
-
-def _regions(texts: set[str]) -> frozenset[str]:
-    found = set()
-    for text in texts:
-        plain = _NOT_A_REGION.sub(" ", _plain(text))
-        words = frozenset(plain.split())
-        found |= {region for region, parts in _REGION_PARTS.items() if any(part in plain for part in parts)}
-        found |= {region for region, names in _REGION_WORDS.items() if not names.isdisjoint(words)}
-    return frozenset(found)
 
 
 def _plain(text: str) -> str:

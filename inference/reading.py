@@ -64,7 +64,7 @@ def read_series(
     open_instance
         Opens the DICOM file of a header; OSError from it is raised on, since trying again may help.
     criteria
-        What the pathway asks; None asks what the model's own scope asks.
+        What the pathway asks beside the model's own scope; None where there is no pathway.
 
     Returns
     -------
@@ -74,7 +74,11 @@ def read_series(
     """
     try:
         geometry = series_geometry(headers)
-        reasons = scope_reasons(headers, geometry, criteria or model.scope)
+        reasons = scope_reasons(headers, geometry, model.scope)
+        if criteria is not None:
+            said = {reason.code for reason in reasons}
+            asked = scope_reasons(headers, geometry, criteria)
+            reasons += tuple(reason for reason in asked if reason.code not in said)
         if reasons:
             return _out_of_scope(reasons)
         opinion = model.read(assemble(headers, geometry, open_instance))

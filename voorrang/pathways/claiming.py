@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.pathways.criteria import Region
 from voorrang.pathways.pathway import Pathway
-from voorrang.pathways.regions import hinted_regions
+from voorrang.pathways.regions import regions_named
 
 CT_CLASSES = frozenset(
     {
@@ -27,7 +27,7 @@ def claiming(pathways: Iterable[Pathway], header: InstanceHeader) -> tuple[Pathw
     """
     if "LOCALIZER" in header.image_type or header.sop_class_uid not in CT_CLASSES:
         return ()
-    regions = hinted_regions(header)
+    regions = regions_named([header])
     return tuple(p for p in pathways if p.wants.modality == header.modality and _fits(p.wants.region, regions))
 
 

@@ -82,3 +82,10 @@ def test_a_file_that_cannot_be_opened_is_for_the_caller_to_try_again() -> None:
 
     with pytest.raises(FileNotFoundError):
         read_series(FakeModel(), make_series().headers, lost)  # type: ignore[arg-type]
+
+
+def test_the_scope_of_the_model_holds_also_where_the_pathway_asks_less() -> None:
+    series, model = make_series(), FakeModel()
+    model.scope = SeriesCriteria(region="chest", min_coverage_mm=100)
+    outcome = read_series(model, series.headers, series.open_instance, SeriesCriteria(region="chest"))
+    assert [reason.code for reason in outcome.reasons] == [ScopeCode.COVERAGE]
