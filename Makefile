@@ -30,7 +30,7 @@ check: $(STAMP) ## format, lint, types, import contracts, docstrings
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python deploy/checks/docstrings.py
+	$(BIN)/numpydoc lint $$(git ls-files "*.py" ":!tests" ":!*/migrations/*" ":!deploy")
 
 format: $(STAMP) ## put the code into its form
 	$(BIN)/ruff format .

@@ -41,14 +41,30 @@ class Model(Protocol):
     """
 
     @property
-    def model_id(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def weights_digest(self) -> str: ...
-    @property
-    def operating_point(self) -> float: ...
-    @property
-    def scope(self) -> SeriesCriteria: ...
+    def model_id(self) -> str:
+        """Name of the model."""
+        ...
 
-    def read(self, volume: Volume) -> Opinion: ...
+    @property
+    def version(self) -> str:
+        """Version of the model."""
+        ...
+
+    @property
+    def weights_digest(self) -> str:
+        """SHA-256 of the weights, or of the rules where there are none."""
+        ...
+
+    @property
+    def operating_point(self) -> float:
+        """Score from which a series is flagged, 0..1, as the model comes."""
+        ...
+
+    @property
+    def scope(self) -> SeriesCriteria:
+        """What a series must be for this model."""
+        ...
+
+    def read(self, volume: Volume) -> Opinion:
+        """Return what the model says of a volume."""
+        ...

@@ -16,6 +16,7 @@ def on_findings_scored(runtime: Runtime, event: Event[Any]) -> None:
     record: FindingsScored = event.data
 
     def act(connection: Connection) -> None:
+        """Write the answer within the transaction of the receipt."""
         answered = store.record_answer(
             connection,
             record.series_instance_uid,

@@ -38,6 +38,7 @@ def configure_logging(service: str, level: str) -> None:
     )
 
     def name_service(_: Any, __: str, event: Event) -> Event:
+        """Put the name of the service into a line."""
         # Not a context variable: threads do not inherit those.
         return {"service": service, **event}
 

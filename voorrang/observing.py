@@ -24,7 +24,10 @@ def serve_metrics(host: str, port: int, is_ready: Callable[[], bool]) -> Threadi
     """
 
     class Handler(BaseHTTPRequestHandler):
+        """Answers the two paths, and 404 to every other."""
+
         def do_GET(self) -> None:
+            """Answer one request."""
             if self.path == "/metrics":
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
             elif self.path == READY_PATH:

@@ -43,7 +43,8 @@ def insert_once(connection: Connection, table: Any, values: dict[str, Any]) -> b
     """Insert a row unless its key exists already; tell whether it was inserted."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # Without the option SQLAlchemy gives -1 for an INSERT on PostgreSQL, which would read as "was there already".
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def record_receipt(connection: Connection, consumer: str, event_id: str, outcome: str, now: datetime) -> bool:
@@ -131,6 +132,7 @@ def close_answered(connection: Connection, service: str, consumers: dict[str, Co
     """
 
     def has(consumer: str) -> ColumnElement[bool]:
+        """Return whether a consumer has a receipt, as SQL."""
         mine = (receipt.c.consumer == consumer) & (receipt.c.event_id == outbox.c.event_id)
         return select(receipt.c.event_id).where(mine).exists()
 

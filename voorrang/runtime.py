@@ -121,6 +121,7 @@ class Runtime:
         self._awaited.append(joined)
 
         def run() -> None:
+            """Run the loop of this consumer, and leave the group at the end."""
             loop = ConsumerLoop(
                 name=self.service,
                 consumer=self.new_consumer(self.service),
@@ -142,6 +143,7 @@ class Runtime:
         """Run something in a thread until the service stops."""
 
         def guarded() -> None:
+            """Run, and end the service when that fails."""
             try:
                 run()
             except Exception as error:  # noqa: BLE001 - the service ends by it, and says of what
@@ -158,6 +160,7 @@ class Runtime:
         """Do something again and again; a broker or database that is away only delays it."""
 
         def run() -> None:
+            """Act, wait, act again."""
             while not self.stop.wait(seconds):
                 try:
                     act()

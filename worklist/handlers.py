@@ -17,14 +17,20 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
     """Return the handlers by event type."""
 
     def on_study_updated(event: Event[Any]) -> None:
+        """Write what a study holds, and rank its item."""
+
         def put(connection: Connection) -> None:
+            """Write the study."""
             for item_key in store.put_study(connection, event):
                 ranking.rank(connection, item_key)
 
         runtime.once(event, put)
 
     def on_findings_scored(event: Event[Any]) -> None:
+        """Write an answer, and rank the item of its study."""
+
         def put(connection: Connection) -> None:
+            """Write the answer."""
             store.put_answer(connection, event.data)
 
         # A pathway that is not ours makes no label: the name comes from the network.
@@ -33,12 +39,16 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
             observe_latency(pathway, event.data.last_received_at, runtime.clock.now())
 
     def on_series_confirmed(event: Event[Any]) -> None:
+        """Write a confirmation, and rank the item of its study."""
+
         def put(connection: Connection) -> None:
+            """Write the confirmation."""
             store.put_confirmation(connection, event.data)
 
         _put_and_rank(runtime, ranking, event, put)
 
     def on_register_changed(event: Event[Any]) -> None:
+        """Look at the register at once."""
         # Only a hint to look now: the tables of the register are the truth, so a forged event raises nothing.
         ranking.step()
         runtime.once(event, lambda _: None)

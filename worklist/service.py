@@ -37,6 +37,7 @@ def serve(settings: Settings) -> int:
     runtime.work("web", lambda: server.run(sockets=[listening]))
 
     def stop_web() -> None:
+        """Let open answers end, take no new ones."""
         server.should_exit = True
 
     return runtime.run(on_stop=stop_web)

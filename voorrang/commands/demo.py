@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from voorrang.demo.sending import SendError
 
     def say(line: str) -> None:
+        """Write a line at once: to stderr when stdout is for the JSON object."""
         (sys.stderr if arguments.json else sys.stdout).write(line + "\n")
         (sys.stderr if arguments.json else sys.stdout).flush()
 

@@ -64,12 +64,14 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
 
     @app.middleware("http")
     async def secure(request: Request, call_next: Next) -> Response:
+        """Put the security headers on every answer."""
         response = await call_next(request)
         response.headers.update(SECURITY_HEADERS)
         return response
 
     @app.exception_handler(RetryableError)
     def unavailable(_: Request, __: Exception) -> Response:
+        """Answer 503 while the database is away."""
         return PlainTextResponse("the database does not answer: ask again\n", 503, {"Retry-After": "2"})
 
     @app.get("/api/worklist")
@@ -77,22 +79,26 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> Listing:
+        """Return the list in the order of reading."""
         return lister.listing(limit, offset)
 
     @app.get("/", response_class=HTMLResponse)
     def page(request: Request) -> Response:
+        """Return the page."""
         return templates.TemplateResponse(
             request, "page.html", {"listing": lister.listing(), "names": lister.show_names}
         )
 
     @app.get("/rows", response_class=HTMLResponse)
     def rows(request: Request) -> Response:
+        """Return what of the page changes with the order."""
         return templates.TemplateResponse(
             request, "rows.html", {"listing": lister.listing(), "names": lister.show_names}
         )
 
     @app.get("/changes")
     async def changes(request: Request) -> EventSourceResponse:
+        """Stream a line for each new version of the list."""
         return EventSourceResponse(_changes(request, lister, zone, is_stopping), ping=HEARTBEAT_SECONDS)
 
     return app

@@ -27,9 +27,7 @@ def test_file_passes_the_compose_specification(root: Path, name: str) -> None:
 
 def test_schema_check_sees_an_unknown_key(root: Path, tmp_path: Path) -> None:
     broken = tmp_path / "compose.yaml"
-    broken.write_text(
-        (root / "deploy/compose.yaml").read_text().replace("restart: unless-stopped", "restarts: x", 1)
-    )
+    broken.write_text((root / "deploy/compose.yaml").read_text().replace("restart: unless-stopped", "restarts: x", 1))
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     assert subprocess.run([*command, broken], capture_output=True).returncode == 1
 
@@ -118,9 +116,7 @@ def test_mounted_files_exist_and_named_volumes_are_declared(
 
 
 def test_only_ingest_writes_the_archive_and_only_inference_reads_it(services: Services) -> None:
-    mounts = {
-        name: m for name, s in services.items() for m in s.get("volumes", []) if m.startswith("archive:")
-    }
+    mounts = {name: m for name, s in services.items() for m in s.get("volumes", []) if m.startswith("archive:")}
     assert mounts == {
         "ingest": "archive:/var/lib/voorrang/archive",
         "inference": "archive:/var/lib/voorrang/archive:ro",
@@ -171,10 +167,7 @@ def test_settings_of_a_service_load_and_are_the_clinical_ones(
     assert settings.purpose == "clinical"
     assert settings.site == "test-site"
     assert settings.archive_dir == Path("/var/lib/voorrang/archive")
-    assert (
-        settings.bootstrap
-        == services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].partition("://")[2]
-    )
+    assert settings.bootstrap == services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].partition("://")[2]
     assert not settings.show_names, "a page that shows names binds to loopback only"
     assert settings.database_password_file == Path("/run/secrets/database_password")
     assert settings.database_url.startswith("postgresql+psycopg://")

@@ -86,9 +86,7 @@ def dockerfile(root: Path, image: str) -> Path:
 
 
 def test_no_other_dockerfile_is_there(root: Path) -> None:
-    assert {path.name for path in (root / "deploy/images").iterdir()} == {
-        f"{name}.Dockerfile" for name in IMAGES
-    }
+    assert {path.name for path in (root / "deploy/images").iterdir()} == {f"{name}.Dockerfile" for name in IMAGES}
 
 
 def test_hadolint_passes(dockerfile: Path, hadolint: str) -> None:
@@ -106,9 +104,7 @@ def test_every_stage_starts_from_one_python_pinned_by_tag(dockerfile: Path) -> N
     assert bases == {"python:3.11-slim-bookworm"}
 
 
-def test_image_installs_its_own_extra_and_postgresql(
-    dockerfile: Path, image: str, project: dict[str, Any]
-) -> None:
+def test_image_installs_its_own_extra_and_postgresql(dockerfile: Path, image: str, project: dict[str, Any]) -> None:
     assert extras_installed(dockerfile) == {image, "postgresql"}
     assert {image, "postgresql"} <= set(project["optional-dependencies"])
 
@@ -181,11 +177,7 @@ def test_only_the_inference_image_takes_another_index(dockerfile: Path, image: s
 
 
 def test_builder_is_given_what_it_copies_and_nothing_else(root: Path, project: dict[str, Any]) -> None:
-    lines = [
-        line
-        for line in (root / ".dockerignore").read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
+    lines = [line for line in (root / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert lines[0] == "*"
     given = {line[1:] for line in lines if line.startswith("!")}
     assert not {"deploy", "tests", "data", ".git", ".venv"} & given
@@ -196,7 +188,5 @@ def test_builder_is_given_what_it_copies_and_nothing_else(root: Path, project: d
                 copied.update(rest.split()[:-1])
         assert copied == given
     assert all((root / path).exists() for path in given)
-    packages = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][
-        "wheel"
-    ]
+    packages = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert {*packages["packages"], project["readme"], *project["license-files"]} <= given

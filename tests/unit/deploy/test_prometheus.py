@@ -62,8 +62,7 @@ def test_targets_are_the_services_of_compose_on_their_metrics_ports(
         for job in config["scrape_configs"]
     }
     wanted = {
-        name: [f"{name}:{services[name]['environment'][f'VOORRANG_{name.upper()}_METRICS_PORT']}"]
-        for name in OURS
+        name: [f"{name}:{services[name]['environment'][f'VOORRANG_{name.upper()}_METRICS_PORT']}"] for name in OURS
     }
     assert targets == wanted
 
@@ -132,16 +131,11 @@ def test_labels_in_a_summary_are_there_when_the_alert_fires(alerts: list[dict[st
         assert used <= kept, rule["alert"]
 
 
-def test_result_late_holds_every_urgent_pathway_to_its_own_promise(
-    root: Path, alerts: list[dict[str, Any]]
-) -> None:
+def test_result_late_holds_every_urgent_pathway_to_its_own_promise(root: Path, alerts: list[dict[str, Any]]) -> None:
     from voorrang.metrics import WAIT_BUCKETS_SECONDS
 
     (expression,) = [rule["expr"] for rule in alerts if rule["alert"] == "ResultLate"]
-    watched = {
-        name: float(limit)
-        for name, limit in re.findall(r'pathway="([\w-]+)".*?> (\d+)', expression, re.DOTALL)
-    }
+    watched = {name: float(limit) for name, limit in re.findall(r'pathway="([\w-]+)".*?> (\d+)', expression, re.DOTALL)}
     assert watched
     assert set(watched.values()) <= set(WAIT_BUCKETS_SECONDS), "a limit between two buckets is a guess"
     promised = {}
@@ -170,10 +164,6 @@ def test_promtool_passes(promtool: str, folder: Path, command: tuple[str, ...]) 
 
 def test_every_alert_is_exercised(folder: Path) -> None:
     tests = yaml.safe_load((folder / "alerts_test.yml").read_text())["tests"]
-    fired = {
-        case["alertname"] for test in tests for case in test["alert_rule_test"] if case.get("exp_alerts")
-    }
-    silent = {
-        case["alertname"] for test in tests for case in test["alert_rule_test"] if not case.get("exp_alerts")
-    }
+    fired = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case.get("exp_alerts")}
+    silent = {case["alertname"] for test in tests for case in test["alert_rule_test"] if not case.get("exp_alerts")}
     assert fired == silent == ALERTS
