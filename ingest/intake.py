@@ -15,7 +15,7 @@ from voorrang.database import Connection
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.errors import RetryableError
 from voorrang.events.records import Claim, StudyUpdated
-from voorrang.identity import remember
+from voorrang.identity import StudyIdentity, remember
 from voorrang.logs import get_logger
 from voorrang.metrics import STUDIES_RECEIVED
 from voorrang.pathways.claiming import claiming
@@ -72,13 +72,12 @@ class IntakeWorker:
         """
         Write the rows of a batch, and announce the studies that changed, in one transaction.
 
-        An instance of which no row can be made is set aside with its locator: it stops nothing that comes behind it.
+        An instance whose values fit no row is set aside with its locator: it stops nothing that comes behind it. A
+        defect of ours is not taken for that: it ends the service, and everything is found again at the next start.
         """
         try:
             self._take(batch)
-        except RetryableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - told of below by the type of the error, one instance at a time
+        except store.UNFIT as error:
             get_logger().error("batch failed", reason=type(error).__name__, count=len(batch))
             for one in batch:
                 self._take_or_set_aside(one)
@@ -86,31 +85,32 @@ class IntakeWorker:
     def _take_or_set_aside(self, one: ReceivedInstance | RefusedInstance) -> None:
         try:
             self._take([one])
-        except RetryableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - written down with the locator of its bytes
+        except store.UNFIT as error:
             get_logger().error("instance not taken in", reason=type(error).__name__)
             with self.runtime.database.write() as connection:
                 store.record_refusal(connection, store.NOT_TAKEN_IN, one.locator, self.runtime.clock.now())
 
     def _take(self, batch: Sequence[ReceivedInstance | RefusedInstance]) -> None:
         with self.runtime.database.write() as connection:
-            changed: dict[str, ReceivedInstance] = {}
+            changed: set[str] = set()
+            written: dict[str, StudyIdentity] = {}
             new_studies = 0
             for received in batch:
                 if isinstance(received, RefusedInstance):
                     store.record_refusal(connection, received.reason, received.locator, received.at)
                     continue
-                is_new_study, is_new_claim = self._take_one(connection, received)
+                is_new_study, is_changed = self._take_one(connection, received, written)
                 new_studies += is_new_study
-                if is_new_study or is_new_claim:
-                    changed[received.header.study_instance_uid] = received
-            for study_instance_uid in changed:
+                if is_new_study or is_changed:
+                    changed.add(received.header.study_instance_uid)
+            for study_instance_uid in sorted(changed):
                 announce_study(self.runtime, connection, study_instance_uid)
         STUDIES_RECEIVED.inc(new_studies)
         self.runtime.relay.wake.set()
 
-    def _take_one(self, connection: Connection, received: ReceivedInstance) -> tuple[bool, bool]:
+    def _take_one(
+        self, connection: Connection, received: ReceivedInstance, written: dict[str, StudyIdentity]
+    ) -> tuple[bool, bool]:
         if not store.insert_instance(connection, received):
             return False, self._raise_purpose(connection, received)
         header, settings = received.header, self.runtime.settings
@@ -122,11 +122,14 @@ class IntakeWorker:
             sender_prefetches=bool(rule and rule.prefetch),
             purpose=received.purpose,
         )
-        remember(connection, received.identity, received.received_at)
+        key = received.identity.patient.patient_key
+        if written.get(key) != received.identity:
+            remember(connection, received.identity, received.received_at)
+            written[key] = received.identity
         is_new_study = store.touch_study(connection, received, prior)
         is_new_series = store.touch_series(connection, header, received.received_at)
-        is_raised = self._raise_purpose(connection, received)
         row = store.study_row(connection, header.study_instance_uid)
+        is_raised = row.purpose is not received.purpose and self._raise_purpose(connection, received)
         new_claims = False
         if received.purpose is settings.purpose and not row.prior:
             new_claims = self._claim(connection, header, received.received_at)

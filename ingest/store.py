@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, distinct, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, distinct, func, insert, literal, select, update
+from sqlalchemy.exc import DataError
 
 from ingest.received import ReceivedInstance
 from ingest.tables import answer, claim, conflict, instance, refusal, series, study
@@ -15,6 +16,7 @@ from voorrang.dicom.headers import InstanceHeader
 from voorrang.outbox import insert_once
 from voorrang.purpose import Purpose
 
+UNFIT = (ValueError, OverflowError, DataError)  # what drivers and databases raise for a value that they cannot hold
 NOT_TAKEN_IN = "not_taken_in"  # answered Success, but no row can be made of it: set aside, with its locator
 
 
@@ -133,8 +135,14 @@ def touch_series(connection: Connection, header: InstanceHeader, at: datetime) -
 def _widen(connection: Connection, table: Table, where: ColumnElement[bool], at: datetime) -> None:
     """Make the times of a row hold a time, in whatever order the instances are taken in."""
     first, last = table.c.first_received_at, table.c.last_received_at
-    connection.execute(update(table).where(where, last < at).values(last_received_at=at))
-    connection.execute(update(table).where(where, first > at).values(first_received_at=at))
+    connection.execute(
+        update(table)
+        .where(where, (first > at) | (last < at))
+        .values(
+            first_received_at=case((first > at, literal(at, first.type)), else_=first),
+            last_received_at=case((last < at, literal(at, last.type)), else_=last),
+        )
+    )
 
 
 def open_claim(connection: Connection, series_instance_uid: str, pathway: str, at: datetime) -> bool:
@@ -179,7 +187,7 @@ def study_row(connection: Connection, study_instance_uid: str) -> StudyRow:
 def study_contents(connection: Connection, study_instance_uid: str) -> tuple[tuple[str, ...], int, int]:
     """Return modalities, number of series and number of instances of a study."""
     mine = series.c.study_instance_uid == study_instance_uid
-    modalities = connection.execute(select(distinct(series.c.modality)).where(mine)).scalars().all()
+    modalities = connection.execute(select(series.c.modality).where(mine).distinct()).scalars().all()
     n_series = connection.execute(select(func.count()).select_from(series).where(mine)).scalar_one()
     join = instance.join(series, instance.c.series_instance_uid == series.c.series_instance_uid)
     n_instances = connection.execute(select(func.count()).select_from(join).where(mine)).scalar_one()

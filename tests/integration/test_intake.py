@@ -1,0 +1,549 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+from pydicom import Dataset
+from sqlalchemy import delete, func, select
+
+from ingest import store
+from ingest.admission import StoreStatus
+from ingest.answering import on_findings_scored
+from ingest.received import ReceivedInstance
+from ingest.recovery import recover
+from ingest.tables import claim, conflict, instance, refusal, series
+from tests.builders import make_event, make_findings_scored
+from tests.integration.listening import STUDY, Station, make_ct, make_stack, make_station, own_database
+from tests.neighbours.starting import wait_until
+from voorrang.archive import Archive, ArchiveFullError
+from voorrang.clock import ManualClock, utc
+from voorrang.database import Database
+from voorrang.dicom.manifest import decode_manifest, instances_digest
+from voorrang.errors import RetryableError
+from voorrang.events.envelope import Event
+from voorrang.identity import look_up
+from voorrang.purpose import Purpose
+from voorrang.settings import SenderRule
+from voorrang.tables import outbox
+
+pytestmark = pytest.mark.integration
+
+SERIES = f"{STUDY}.1"
+TITLES = {"VOORRANG": Purpose.CLINICAL, "VOORRANG-QA": Purpose.QA}
+SENDERS = {"PACS": SenderRule(prefetch=True, default_issuer="HOSPITAL-B")}
+NewStation = Callable[..., Station]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with own_database(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_station(database: Database, tmp_path: Path, clock: ManualClock) -> NewStation:
+    """Start ingest, as often as wanted, on one database and one archive."""
+
+    def start(**settings: Any) -> Station:
+        return make_station(database, tmp_path / "data", clock, ae_titles=TITLES, senders=SENDERS, **settings)
+
+    return start
+
+
+@pytest.fixture
+def station(new_station: NewStation) -> Station:
+    return new_station()
+
+
+def let_pass(station: Station, seconds: float) -> None:
+    """Let time pass and look at every claim."""
+    station.clock.advance(seconds)
+    station.assembler.step()
+
+
+def gauge(name: str) -> float:
+    value = REGISTRY.get_sample_value(name)
+    assert value is not None
+    return value
+
+
+def unaccounted(station: Station) -> float:
+    station.account()
+    return gauge("voorrang_unaccounted_instances")
+
+
+def completed(station: Station) -> list[tuple[str, int, int]]:
+    """Return (pathway, revision, number of instances) of each `series-completed`."""
+    events = station.events("series-completed")
+    return [(e.data.pathway, e.data.series_revision, e.data.instance_count) for e in events]
+
+
+def digests(station: Station) -> list[str]:
+    return [event.data.instances_digest for event in station.events("series-completed")]
+
+
+def count(station: Station, table: Any) -> int:
+    found: int = station.rows(select(func.count()).select_from(table))[0][0]
+    return found
+
+
+def everything(station: Station) -> list[list[Any]]:
+    return [station.rows(select(table)) for table in (instance, series, claim, conflict, refusal, outbox)]
+
+
+def claims_of(event: Event[Any]) -> set[str]:
+    return {one.pathway for one in event.data.claims}
+
+
+# A series completes
+
+
+def test_a_whole_quiet_series_is_announced_once_with_a_manifest_of_every_instance(station: Station) -> None:
+    stack = make_stack(12)
+    station.receive(*stack)
+    station.take_in()
+    let_pass(station, 4.9)
+    assert completed(station) == []
+    let_pass(station, 0.1)
+    let_pass(station, 30)
+    assert completed(station) == [("stroke", 1, 12)]
+    record = station.events("series-completed")[0].data
+    assert (record.partial, record.verdict, record.lane) == (False, ("geometry_whole", "quiet"), "urgent")
+    assert record.instances_digest == instances_digest(str(ds.SOPInstanceUID) for ds in stack)
+    manifest = decode_manifest(station.runtime.archive.read(record.manifest))
+    assert {entry.header.sop_instance_uid for entry in manifest} == {str(ds.SOPInstanceUID) for ds in stack}
+    assert all(station.runtime.archive.path(entry.locator).is_file() for entry in manifest)
+
+
+def test_a_series_is_confirmed_after_the_longer_quiet_time(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    let_pass(station, 54.9)
+    assert station.events("series-confirmed") == []
+    let_pass(station, 0.1)
+    let_pass(station, 60)
+    confirmed = station.events("series-confirmed")
+    assert [(e.data.series_revision, e.data.pathway) for e in confirmed] == [(1, "stroke")]
+    assert [e.data.instances_digest for e in confirmed] == digests(station)
+
+
+def test_a_truncated_stack_is_announced_but_never_confirmed(station: Station) -> None:
+    station.receive(*make_stack(6))
+    station.take_in()
+    for _ in range(4):
+        let_pass(station, 60)
+    assert completed(station) == [("stroke", 1, 6)]
+    assert station.events("series-confirmed") == []
+
+
+def test_a_series_with_a_gap_goes_on_as_partial_at_the_cap_and_as_whole_when_the_slice_comes(station: Station) -> None:
+    stack = make_stack(12)
+    missing = stack.pop(6)
+    station.receive(*stack)
+    station.take_in()
+    let_pass(station, 119)
+    assert completed(station) == []
+    let_pass(station, 1)
+    station.receive(missing)
+    station.take_in()
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 11), ("stroke", 2, 12)]
+    assert [e.data.partial for e in station.events("series-completed")] == [True, False]
+
+
+def test_late_slices_make_revision_2_with_a_digest_of_its_own(station: Station) -> None:
+    station.receive(*make_stack(9))
+    station.take_in()
+    let_pass(station, 5)
+    station.clock.advance(600)
+    station.receive(*make_stack(3, first=10))
+    station.take_in()
+    let_pass(station, 4.9)
+    assert completed(station) == [("stroke", 1, 9)]
+    let_pass(station, 0.1)
+    assert completed(station) == [("stroke", 1, 9), ("stroke", 2, 12)]
+    assert len(set(digests(station))) == 2
+
+
+def test_a_duplicate_makes_no_revision(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    before = everything(station)
+    assert station.receive(*make_stack(12), calling="PACS") == [StoreStatus.SUCCESS] * 12
+    station.take_in()
+    for _ in range(3):
+        let_pass(station, 4)
+    assert everything(station) == before
+    assert unaccounted(station) == 0
+
+
+def test_slices_that_come_while_a_series_is_judged_keep_it_open(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    with station.runtime.database.read() as connection:
+        found = store.open_claims(connection)[0]
+    station.receive(*make_stack(1, first=13))
+    station.take_in()
+    with station.runtime.database.write() as connection:
+        assert store.complete_claim(connection, found, "digest of 12", station.clock.now()) is None
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 13)]
+
+
+def test_slices_that_come_while_a_series_is_confirmed_leave_it_unconfirmed(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    with station.runtime.database.read() as connection:
+        found = store.unconfirmed_claims(connection, datetime(2020, 1, 1, tzinfo=UTC))[0]
+    station.receive(*make_stack(1, first=13))
+    station.take_in()
+    with station.runtime.database.write() as connection:
+        assert not store.confirm_claim(connection, found)
+    let_pass(station, 5)
+    let_pass(station, 60)
+    assert [e.data.series_revision for e in station.events("series-confirmed")] == [2]
+
+
+def test_two_pathways_that_claim_one_series_share_its_revisions(station: Station) -> None:
+    def stack(n: int, first: int = 1) -> list[Dataset]:
+        return make_stack(n, first, BodyPartExamined="")  # it says nothing, so both want it
+
+    station.receive(*stack(11))
+    station.take_in()
+    let_pass(station, 5)
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 11), ("lung-nodule", 1, 11)]
+    station.receive(*stack(1, first=12))
+    station.take_in()
+    let_pass(station, 5)
+    station.receive(*stack(1, first=13))  # one of the two has not yet taken up revision 2
+    station.take_in()
+    let_pass(station, 5)
+    let_pass(station, 5)
+    assert completed(station)[2:] == [("stroke", 2, 12), ("stroke", 3, 13), ("lung-nodule", 3, 13)]
+    assert digests(station)[0] == digests(station)[1]
+    assert digests(station)[3] == digests(station)[4]
+    assert len(set(digests(station))) == 3
+
+
+def test_a_disk_that_takes_no_manifest_only_delays(station: Station) -> None:
+    class FullArchive(Archive):
+        def store_manifest(self, study: str, series: str, name: str, content: bytes) -> str:
+            raise ArchiveFullError("full")
+
+    station.receive(*make_stack(12))
+    station.take_in()
+    archive = station.runtime.archive
+    station.runtime.archive = FullArchive(station.runtime.settings.archive_dir)
+    with pytest.raises(RetryableError):
+        let_pass(station, 5)
+    station.runtime.archive = archive
+    let_pass(station, 1)
+    assert completed(station) == [("stroke", 1, 12)]
+
+
+# A study is announced
+
+
+def test_versions_of_a_study_grow_by_one_and_the_last_counts_everything(station: Station) -> None:
+    for first in (1, 5, 9):
+        station.receive(*make_stack(4, first))
+        station.take_in()
+        station.clock.advance(1)
+    station.receive(make_ct(1, SeriesInstanceUID=f"{STUDY}.2", Modality="SR"))
+    station.take_in()
+    let_pass(station, 5)
+    station.receive(make_ct(13))
+    station.take_in()
+    let_pass(station, 5)
+    updates = [event.data for event in station.events("study-updated")]
+    assert [update.study_version for update in updates] == list(range(1, len(updates) + 1))
+    assert (updates[0].series_count, updates[0].instance_count) == (1, 4)
+    assert (updates[-1].series_count, updates[-1].instance_count) == (2, 14)
+    assert updates[-1].modalities == ("CT", "SR")
+    assert len({event.id for event in station.events("study-updated")}) == len(updates)
+
+
+def test_events_carry_keys_and_no_identity(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    let_pass(station, 60)
+    payloads = b"".join(row.payload for row in station.rows(select(outbox.c.payload)))
+    for word in (b"Test^Patient", b"T-1", b"19600101", b"A-1"):
+        assert word not in payloads
+    keys = station.runtime.keys
+    for event_type in ("study-updated", "series-completed", "series-confirmed"):
+        event = station.events(event_type)[0]
+        assert (event.patient_key, event.order_key) == (keys.patient_key("", "T-1"), keys.order_key("", "A-1"))
+        assert event.subject == STUDY
+
+
+def test_a_study_that_no_pathway_wants_is_announced_too(station: Station) -> None:
+    station.receive(*make_stack(3, BodyPartExamined="KNEE"))
+    station.take_in()
+    let_pass(station, 600)
+    updates = station.events("study-updated")
+    assert [claims_of(event) for event in updates] == [set()]
+    assert completed(station) == []
+
+
+def test_times_of_a_study_hold_every_instance_in_whatever_order_they_are_taken_in(station: Station) -> None:
+    station.receive(make_ct(1))
+    station.clock.advance(60)
+    station.receive(make_ct(2))
+    batch = [station.queue.get_nowait(), station.queue.get_nowait()]
+    station.intake.take(batch[::-1])
+    row = station.study()
+    assert (row.last_received_at - row.first_received_at).total_seconds() == 60
+    first, last = station.rows(select(series.c.first_received_at, series.c.last_received_at))[0]
+    assert (utc(first), utc(last)) == (row.first_received_at, row.last_received_at)
+
+
+# Priors
+
+
+@pytest.mark.parametrize(
+    ("calling", "study_date", "is_prior"),
+    [("PACS", "20190401", True), ("PACS", "", False), ("PACS", "20261121", False), ("SCANNER", "20190401", False)],
+)
+def test_only_an_old_study_of_a_prefetching_sender_is_a_prior(
+    station: Station, calling: str, study_date: str, is_prior: bool
+) -> None:
+    station.receive(*make_stack(12, StudyDate=study_date), calling=calling)
+    station.take_in()
+    let_pass(station, 5)
+    event = station.events("study-updated")[-1]
+    assert event.data.prior is is_prior
+    assert claims_of(event) == (set() if is_prior else {"stroke"})
+    assert len(completed(station)) == (0 if is_prior else 1)
+
+
+# Purpose
+
+
+def test_an_image_sent_for_qa_is_stored_and_announced_for_qa_and_not_claimed(station: Station) -> None:
+    assert station.receive(*make_stack(12), called="VOORRANG-QA") == [StoreStatus.SUCCESS] * 12
+    station.take_in()
+    let_pass(station, 600)
+    assert len(station.stored()) == 12
+    updates = station.events("study-updated")
+    assert [(event.purpose, claims_of(event)) for event in updates] == [(Purpose.QA, set())]
+    assert completed(station) == []
+    assert count(station, instance) == 12
+    assert unaccounted(station) == 0
+
+
+@pytest.mark.parametrize("new_slices", [0, 1])
+def test_a_study_tried_for_qa_and_then_sent_for_reading_is_on_the_list(station: Station, new_slices: int) -> None:
+    station.receive(*make_stack(12), called="VOORRANG-QA")
+    station.take_in()
+    station.receive(*make_stack(12 + new_slices))
+    station.take_in()
+    let_pass(station, 5)
+    assert station.study().purpose is Purpose.CLINICAL
+    last = station.events("study-updated")[-1]
+    assert (last.purpose, claims_of(last)) == (Purpose.CLINICAL, {"stroke"})
+    assert completed(station) == [("stroke", 1, 12 + new_slices)]
+    assert station.events("series-completed")[0].purpose is Purpose.CLINICAL
+    assert unaccounted(station) == 0
+
+
+def test_a_study_on_the_list_stays_there_when_it_is_sent_for_qa(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.receive(*make_stack(12), called="VOORRANG-QA")
+    station.take_in()
+    let_pass(station, 5)
+    assert station.study().purpose is Purpose.CLINICAL
+    assert [event.purpose for event in station.events("series-completed")] == [Purpose.CLINICAL]
+
+
+# After a kill
+
+
+def kill(station: Station) -> None:
+    """Lose what a killed process loses: all that is only in memory."""
+    station.queue.queue.clear()
+
+
+def test_what_was_on_disk_without_a_row_is_recovered(new_station: NewStation) -> None:
+    killed = new_station()
+    killed.receive(*make_stack(4))
+    killed.take_in()
+    killed.receive(*make_stack(8, first=5))
+    kill(killed)
+    started = new_station()
+    assert recover(started.runtime, started.intake) == 8
+    assert count(started, instance) == 12
+    let_pass(started, 600)
+    assert completed(started) == [("stroke", 1, 12)]
+
+
+def test_what_is_recovered_has_the_purpose_the_sender_and_the_time_of_its_receipt(new_station: NewStation) -> None:
+    killed = new_station()
+    killed.receive(make_ct(1), called="VOORRANG-QA", calling="PACS")
+    other = f"{STUDY}.77"
+    killed.receive(
+        make_ct(1, StudyInstanceUID=other, SeriesInstanceUID=f"{other}.1", StudyDate="20190401"), calling="PACS"
+    )
+    kill(killed)
+    received_at = datetime(2026, 11, 22, 7, 59, 12, 250_000, tzinfo=UTC)
+    for locator in killed.stored():
+        os.utime(killed.runtime.archive.path(locator), (received_at.timestamp(),) * 2)
+    started = new_station()
+    assert recover(started.runtime, started.intake) == 2
+    assert (started.study().purpose, started.study(other).purpose) == (Purpose.QA, Purpose.CLINICAL)
+    key = started.runtime.keys.patient_key("HOSPITAL-B", "T-1")  # by the rule of its sender
+    assert (started.study().patient_key, started.study(other).patient_key) == (key, key)
+    assert started.study(other).prior
+    assert {started.study().first_received_at, started.study(other).last_received_at} == {received_at}
+    assert {utc(row.received_at) for row in started.rows(select(instance.c.received_at))} == {received_at}
+    with started.runtime.database.read() as connection:
+        assert look_up(connection, [STUDY])[STUDY].patient.name == "Test^Patient"
+
+
+def test_the_purpose_of_what_is_recovered_is_that_of_its_receipt_whatever_the_settings_say_now(
+    database: Database, tmp_path: Path, clock: ManualClock
+) -> None:
+    killed = make_station(database, tmp_path / "data", clock, ae_titles=TITLES)
+    killed.receive(make_ct(1), called="VOORRANG-QA")
+    kill(killed)
+    started = make_station(database, tmp_path / "data", clock, ae_titles={"VOORRANG-QA": Purpose.CLINICAL})
+    recover(started.runtime, started.intake)
+    assert started.study().purpose is Purpose.QA
+
+
+def test_recovering_again_changes_nothing(new_station: NewStation) -> None:
+    killed = new_station()
+    killed.receive(*make_stack(5))
+    killed.receive(make_ct(1, PatientName="Other^Bytes"))
+    killed.receive(make_ct(1, SOPInstanceUID=f"{SERIES}.2", SeriesInstanceUID=f"{STUDY}.2"))
+    kill(killed)
+    started = new_station()
+    assert recover(started.runtime, started.intake) == 7
+    before = everything(started)
+    assert recover(started.runtime, started.intake) == 0
+    again = new_station()
+    assert recover(again.runtime, again.intake) == 0
+    assert everything(again) == before
+
+
+def test_recovering_what_waited_in_the_queue_and_comes_again_makes_one_row(new_station: NewStation) -> None:
+    station = new_station()
+    station.receive(*make_stack(3))
+    assert recover(station.runtime, station.intake) == 3
+    station.take_in()
+    station.receive(*make_stack(3))
+    station.take_in()
+    assert count(station, instance) == 3
+
+
+# Accounting
+
+
+def test_every_accepted_instance_is_accounted_for_after_all_that_can_happen(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.receive(*make_stack(12), calling="PACS")
+    station.receive(*make_stack(3, PatientName="Other^Bytes"))
+    station.receive(*make_stack(3, PatientName="Other^Bytes"), calling="PACS")
+    station.receive(make_ct(1, SOPInstanceUID=f"{SERIES}.2", SeriesInstanceUID=f"{STUDY}.2"))
+    station.receive(make_ct(40, StudyInstanceUID=""))
+    station.receive(make_ct(41), called="SOMEBODY")
+    station.receive(make_ct(42), called="VOORRANG-QA")
+    assert unaccounted(station) == 0  # while they wait
+    station.take_in()
+    assert unaccounted(station) == 0
+    assert (count(station, instance), count(station, conflict), count(station, refusal)) == (13, 4, 2)
+    let_pass(station, 5)
+    assert unaccounted(station) == 0
+    assert len(station.stored()) == 17
+
+
+def test_a_row_that_is_lost_behind_our_back_is_seen(station: Station) -> None:
+    station.receive(*make_stack(5))
+    station.take_in()
+    assert unaccounted(station) == 0
+    with station.runtime.database.write() as connection:
+        connection.execute(delete(instance).where(instance.c.sop_instance_uid == f"{SERIES}.3"))
+    assert unaccounted(station) == 1
+    assert recover(station.runtime, station.intake) == 1
+    assert unaccounted(station) == 0
+
+
+def test_an_instance_of_which_no_row_can_be_made_stops_nothing_and_is_accounted_for(station: Station) -> None:
+    station.receive(*make_stack(5))
+    batch = [station.queue.get_nowait() for _ in range(5)]
+    poisoned = batch[2]
+    assert isinstance(poisoned, ReceivedInstance)
+    batch[2] = replace(poisoned, header=replace(poisoned.header, modality="\ud800"))  # half a character: no text
+    for _ in batch:
+        station.queue.task_done()
+    station.intake.take(batch)
+    assert count(station, instance) == 4
+    assert [row.locator for row in station.rows(select(refusal))] == [poisoned.locator]
+    assert unaccounted(station) == 0
+    assert recover(station.runtime, station.intake) == 0
+
+
+def test_a_defect_of_ours_sets_nothing_aside(station: Station) -> None:
+    station.receive(*make_stack(2))
+    batch = [station.queue.get_nowait(), station.queue.get_nowait()]
+    assert isinstance(batch[1], ReceivedInstance)
+    batch[1] = replace(batch[1], header=None)  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        station.intake.take(batch)
+    assert (count(station, instance), count(station, refusal)) == (0, 0)
+    assert recover(station.runtime, station.intake) == 2
+
+
+def test_what_awaits_an_answer_is_counted_until_every_model_has_answered(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.account()
+    assert gauge("voorrang_waiting_instances") == 12
+    station.take_in()
+    let_pass(station, 5)
+    station.account()
+    assert gauge("voorrang_waiting_instances") == 12
+    answer = make_findings_scored(study_instance_uid=STUDY, series_instance_uid=SERIES)
+    for revision in (1, 1):
+        event = make_event(answer.model_copy(update={"series_revision": revision}), facts=(revision,))
+        on_findings_scored(station.runtime, event)
+    station.account()
+    assert gauge("voorrang_waiting_instances") == 0
+
+
+def test_the_age_of_what_waits_for_an_answer_is_told_by_lane(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    station.clock.advance(120)
+    station.account()
+    found = {lane: REGISTRY.get_sample_value("voorrang_oldest_waiting_seconds", {"lane": lane}) for lane in LANES}
+    assert found == {"urgent": 120, "routine": 0}
+
+
+LANES = ("urgent", "routine")
+
+
+# The worker
+
+
+def test_the_worker_takes_in_what_comes_until_it_is_stopped(station: Station) -> None:
+    station.runtime.work("intake", station.intake.run)
+    try:
+        station.receive(*make_stack(12))
+        wait_until(lambda: station.intake.pending() == 0, 20, "the intake did not take everything in")
+        assert count(station, instance) == 12
+    finally:
+        station.runtime.stop.set()
+        wait_until(lambda: not any(thread.is_alive() for thread in station.runtime._threads), 20, "it did not stop")
+    assert not station.runtime.failed
