@@ -66,6 +66,7 @@ class Activation:
     operating_point: float
     lift_to: Tier
     harm_per_minute: float
+    reading_minutes: float
     calibration_digest: str | None
 
 
@@ -120,6 +121,7 @@ def activate(
         "operating_point": use.operating_point,
         "lift_to": pathway.delay.lift_to,
         "harm_per_minute": pathway.delay.harm_per_minute,
+        "reading_minutes": pathway.reading.minutes,
         "calibration_digest": None,
     }
     number = _decide(connection, pathway.name, model, values, by, now)
@@ -148,6 +150,7 @@ def suspend(
         "operating_point": current.operating_point,
         "lift_to": current.lift_to,
         "harm_per_minute": current.harm_per_minute,
+        "reading_minutes": current.reading_minutes,
         "calibration_digest": current.calibration_digest,
     }
     number = _decide(connection, pathway, current.model, values, by, now)
@@ -210,8 +213,9 @@ def standing_of(activations: Sequence[Activation], pathway: Pathway, model_id: s
         )
     if found.influence is Influence.NONE:
         return Standing(Influence.NONE, found, f"{model_id} is suspended for {pathway.name}: the order is without it")
-    asked = (use.operating_point, pathway.delay.lift_to, pathway.delay.harm_per_minute)
-    if asked != (found.operating_point, found.lift_to, found.harm_per_minute):
+    delay = pathway.delay
+    asked = (use.operating_point, delay.lift_to, delay.harm_per_minute, pathway.reading.minutes)
+    if asked != (found.operating_point, found.lift_to, found.harm_per_minute, found.reading_minutes):
         text = f"pathway {pathway.name} differs from what was activated for {model_id}: the order is without it"
         return Standing(Influence.NONE, found, text)
     if found.influence is Influence.DISPLAY:
@@ -251,6 +255,7 @@ def _latest(connection: Connection) -> dict[tuple[str, str], Activation]:
             r.operating_point,
             r.lift_to,
             r.harm_per_minute,
+            r.reading_minutes,
             r.calibration_digest,
         )
         for r in rows

@@ -111,6 +111,7 @@ model_activation = Table(
     Column("operating_point", Float, nullable=False),
     Column("lift_to", String(16), nullable=False),
     Column("harm_per_minute", Float, nullable=False),
+    Column("reading_minutes", Float, nullable=False),
     Column("calibration_digest", String(64)),
     Column("actor", String(128), nullable=False),
     Column("role", String(64), nullable=False),

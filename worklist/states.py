@@ -158,14 +158,14 @@ def _view_series(
         score=answer.score,
         position_mm=top.position_mm if top else None,
         finding_type=top.type if top else "",
-        lift=_lift(pathway, active) if flagged else None,
+        lift=_lift(active) if flagged else None,
     )
 
 
-def _lift(pathway: Pathway, active: Activation) -> Lift | None:
+def _lift(active: Activation) -> Lift | None:
     if active.influence is not Influence.RANK:
         return None
-    return Lift(active.lift_to, active.harm_per_minute, pathway.reading.minutes)
+    return Lift(active.lift_to, active.harm_per_minute, active.reading_minutes)
 
 
 def _view_silence(study: StudyFacts, pathway: Pathway, another_answered: bool, now: datetime) -> PathwayView:

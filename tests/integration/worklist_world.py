@@ -136,6 +136,7 @@ def make_activation(
         "operating_point": use.operating_point if use else 0.5,
         "lift_to": pathway.delay.lift_to,
         "harm_per_minute": pathway.delay.harm_per_minute,
+        "reading_minutes": pathway.reading.minutes,
         "calibration_digest": None,
     }
     return Activation(activation, pathway.name, version, influence, **(values | changed))

@@ -280,6 +280,7 @@ CHANGES = {
     "operating_point_up": make_pathway(models=(("head", 0.9),)),
     "lift_to": make_pathway(lift_to="stat"),
     "harm": make_pathway(harm_per_minute=1000.0),
+    "reading": make_pathway(reading_minutes=0.1),
 }
 
 

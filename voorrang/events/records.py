@@ -175,6 +175,7 @@ class ModelActivated(Record):
     operating_point: float
     lift_to: Tier
     harm_per_minute: float
+    reading_minutes: float | None = None
     calibration_digest: str | None = None
 
 

@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("operating_point", sa.Float(), nullable=False),
         sa.Column("lift_to", sa.String(length=16), nullable=False),
         sa.Column("harm_per_minute", sa.Float(), nullable=False),
+        sa.Column("reading_minutes", sa.Float(), nullable=False),
         sa.Column("calibration_digest", sa.String(length=64), nullable=True),
         sa.Column("actor", sa.String(length=128), nullable=False),
         sa.Column("role", sa.String(length=64), nullable=False),
