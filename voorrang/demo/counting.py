@@ -22,13 +22,16 @@ def accounted_instances(settings: Settings, study_instance_uids: Collection[str]
     archive = Archive(settings.archive_dir)
     database = Database(settings.url())
     with database.read() as connection:
+        mine = (
+            select(instance.c.sop_instance_uid, instance.c.locator)
+            .join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
+            .where(series.c.study_instance_uid.in_(list(study_instance_uids)))
+            .subquery()
+        )
+        beside = select(conflict.c.locator).where(conflict.c.sop_instance_uid.in_(select(mine.c.sop_instance_uid)))
         locators = [
-            *connection.execute(
-                select(instance.c.locator)
-                .join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
-                .where(series.c.study_instance_uid.in_(list(study_instance_uids)))
-            ).scalars(),
-            *connection.execute(select(conflict.c.locator)).scalars(),
+            *connection.execute(select(mine.c.locator)).scalars(),
+            *connection.execute(beside).scalars(),
         ]
     database.close()
     return sum(_is_there(archive, locator) for locator in locators)

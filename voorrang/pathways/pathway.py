@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from voorrang.events.records import Lane, Tier
 from voorrang.pathways.criteria import SeriesCriteria
@@ -66,6 +66,13 @@ class Pathway(_Part):
     models: tuple[ModelUse, ...] = Field(min_length=1)
     delay: DelayRule
     reading: ReadingRule
+
+    @model_validator(mode="after")
+    def _each_model_once(self) -> Self:
+        names = [use.name for use in self.models]
+        if len(set(names)) != len(names):
+            raise ValueError("models: a model is named twice; keep one operating point")
+        return self
 
     def model_use(self, model_id: str) -> ModelUse | None:
         """Return how this pathway uses a model; None when it does not."""
