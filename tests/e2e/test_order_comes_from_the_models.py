@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 
 import httpx
@@ -65,9 +66,10 @@ def test_without_its_bleed_the_urgent_study_is_not_lifted(stack: ScratchStack) -
 def without_bleed(study: DemoStudy) -> DemoStudy:
     """Return the same study, header by header, with the pixels of the same head before it bled."""
     seed = DEMO_SEED + [made.name for made in built_in()].index(study.name)
-    for ds, hu in zip(study.instances, make_head(seed).voxels_hu, strict=True):
+    instances = deepcopy(study.instances)
+    for ds, hu in zip(instances, make_head(seed).voxels_hu, strict=True):
         ds.PixelData = (hu.astype(np.int32) - int(ds.RescaleIntercept)).astype("<u2").tobytes()
-    return replace(study, truth=())
+    return replace(study, instances=instances, truth=())
 
 
 def _scored(stack: ScratchStack) -> bool:

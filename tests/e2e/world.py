@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any, TypeVar
@@ -26,8 +27,14 @@ DATA = Path(os.environ.get("VOORRANG_TEST_DATA", REPOSITORY.parent / "shared" / 
 
 def built_in(*names: str) -> list[DemoStudy]:
     """Return studies of the demo by name, in the order of arrival."""
-    made = {study.name: study for study in demo_studies(datetime.now(UTC))}
+    made = _made()
     return [made[name] for name in names] if names else list(made.values())
+
+
+@cache
+def _made() -> dict[str, DemoStudy]:
+    """Make the studies once: that takes seconds."""
+    return {study.name: study for study in demo_studies(datetime.now(UTC))}
 
 
 def uid_of(study: DemoStudy) -> str:

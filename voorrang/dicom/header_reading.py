@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from pydicom import Dataset
@@ -76,7 +77,7 @@ def _texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
     value = _value(ds, keyword)
     if value is None or value == "":
         return ()
-    items = [value] if isinstance(value, str) else list(value)
+    items = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     return tuple(str(item).strip(" \0").upper() for item in items)
 
 

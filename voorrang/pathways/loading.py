@@ -55,8 +55,8 @@ def load_pathway(path: Path) -> Pathway:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigurationError(f"{path}:{line}: not YAML: {error.problem}; mend the syntax there") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}; save it as a UTF-8 text file") from error
     try:
         return Pathway.model_validate(values)
     except ValidationError as error:

@@ -12,7 +12,7 @@ from voorrang.pathways.criteria import SeriesCriteria
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ProvisionalRule(_Part):
@@ -29,6 +29,12 @@ class CompletenessRule(_Part):
     cap_seconds: float = Field(gt=0)
     geometry: Literal["whole"] = "whole"
     negative_provisional_until: ProvisionalRule
+
+    @model_validator(mode="after")
+    def _cap_after_quiet(self) -> Self:
+        if self.cap_seconds < self.quiet_seconds:
+            raise ValueError("cap_seconds is below quiet_seconds: no series would be complete before its cap")
+        return self
 
 
 class ModelUse(_Part):

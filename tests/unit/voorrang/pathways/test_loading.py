@@ -142,3 +142,31 @@ def test_two_files_of_one_name_are_refused(folder: Path) -> None:
 def test_a_folder_without_a_pathway_is_refused_with_the_setting_to_change(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="set VOORRANG_PATHWAYS_DIR"):
         load_pathways(folder)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("cap_seconds: 120", "cap_seconds: 2", "cap_seconds is below quiet_seconds"),
+        ("cap_seconds: 120", "cap_seconds: .inf", "finite"),
+        ("modality: CT", "modality: ct", "modality"),
+        ("modality: CT", "slice_thickness_mm: [5, 0.5]", "the thinnest comes first"),
+        (
+            "  - {name: reference-head, operating_point: 0.5}",
+            "  - {name: reference-head, operating_point: 0.5}\n  - {name: reference-head, operating_point: 0.1}",
+            "named twice",
+        ),
+    ],
+)
+def test_what_can_never_work_is_refused_with_its_line(folder: Path, before: str, after: str, words: str) -> None:
+    path = folder / "stroke.yaml"
+    path.write_text(GOOD.replace(before, after))
+    with pytest.raises(ConfigurationError, match=rf"stroke\.yaml:\d+: .*{re.escape(words)}"):
+        load_pathway(path)
+
+
+def test_a_file_with_a_control_character_is_named(folder: Path) -> None:
+    path = folder / "stroke.yaml"
+    path.write_text(GOOD + "\0")
+    with pytest.raises(ConfigurationError, match=r"(?s)stroke\.yaml: cannot be read: .*UTF-8"):
+        load_pathway(path)
