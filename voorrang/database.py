@@ -11,6 +11,7 @@ from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from voorrang.errors import RetryableError
 
@@ -22,8 +23,10 @@ class Database:
     """
     Transactions on one database.
 
-    On SQLite a writing transaction takes the write lock when it begins (BEGIN IMMEDIATE), so that it never fails
-    half-way because another got in between.
+    On both, a reading transaction sees one moment, and writing transactions have the effect of one after the other:
+    what a handler derives from the rows it has read holds when it commits. On SQLite a writing transaction takes the
+    write lock when it begins (BEGIN IMMEDIATE), so that it never fails half-way because another got in between; on
+    PostgreSQL it is serializable, and one that another got in between of is to be retried.
 
     Parameters
     ----------
@@ -43,7 +46,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection for a reading transaction."""
-        with _retryable(), self.engine.connect() as connection:
+        with _retryable(), self._connect(writes=False) as connection:
             yield connection
 
     @contextmanager
@@ -54,18 +57,19 @@ class Database:
         Raises
         ------
         RetryableError
-            When the database is locked or away.
+            When the database is locked or away, or another transaction got in between.
         """
-        with (
-            _retryable(),
-            self.engine.connect().execution_options(**{_WRITES: True}) as connection,
-            connection.begin(),
-        ):
+        with _retryable(), self._connect(writes=True) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
         """Let go of the connections."""
         self.engine.dispose()
+
+    def _connect(self, *, writes: bool) -> Connection:
+        if self.is_sqlite:
+            return self.engine.connect().execution_options(**{_WRITES: writes})
+        return self.engine.connect().execution_options(isolation_level="SERIALIZABLE" if writes else "REPEATABLE READ")
 
 
 @contextmanager
@@ -74,15 +78,17 @@ def _retryable() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise RetryableError(f"database: {type(error.orig).__name__}") from error
+    except PoolTimeoutError as error:
+        raise RetryableError("database: every connection is in use") from error
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
     cursor = connection.cursor()
     for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",  # first: changing the journal mode may have to wait too
         "journal_mode=WAL",
         "synchronous=FULL",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
         "foreign_keys=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")

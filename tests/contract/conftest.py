@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -167,6 +168,12 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(reason)
     with running_kafka(tmp_path_factory.mktemp("kafka")) as node:
         yield node.bootstrap
+
+
+@pytest.fixture(autouse=True)
+def quiet_kafka(caplog: pytest.LogCaptureFixture) -> None:
+    """Keep kafka-python's log records, which hold its sockets, out of what pytest keeps."""
+    caplog.set_level(logging.CRITICAL, "kafka")
 
 
 @pytest.fixture(params=["memory", "embedded", "kafka"])

@@ -1,0 +1,68 @@
+"""Real databases: SQLite files copied from one that was migrated once, and PostgreSQL where it is installed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+
+from tests.neighbours.postgres import PostgresServer, postgres_missing, running_postgres
+from voorrang.database import Database
+from voorrang.migrating import migrate
+
+MEMORY = Path("/dev/shm")  # where a transaction need not wait for a disk
+FreshDatabase = Callable[[], AbstractContextManager[Database]]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL server for the session."""
+    if reason := postgres_missing():
+        pytest.skip(reason)
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresServer) -> Iterator[Database]:
+    """A migrated database on PostgreSQL, to be emptied before each use."""
+    database = Database(postgres.new_database())
+    migrate(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def fresh_database(request: pytest.FixtureRequest, migrated_sqlite: Path) -> FreshDatabase:
+    """Makes migrated, empty databases, one at a time: on SQLite a copied file, on PostgreSQL emptied tables."""
+
+    @contextmanager
+    def on_sqlite() -> Iterator[Database]:
+        with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+            path = Path(folder) / "voorrang.sqlite"
+            shutil.copyfile(migrated_sqlite, path)
+            database = Database(URL.create("sqlite", database=str(path)))
+            try:
+                yield database
+            finally:
+                database.close()
+
+    if request.param == "sqlite":
+        return on_sqlite
+    migrated: Database = request.getfixturevalue("migrated_postgres")
+
+    @contextmanager
+    def on_postgres() -> Iterator[Database]:
+        with migrated.write() as connection:
+            query = "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public'"
+            tables = connection.execute(text(f"{query} AND tablename <> 'alembic_version'")).scalar_one()
+            connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+        yield migrated
+
+    return on_postgres
