@@ -20,7 +20,7 @@ demo: $(STAMP) ## real C-STORE through the broker to a reordered reading list
 	@$(BIN)/voorrang demo
 
 test: $(STAMP) ## every test; a neighbour that is not here is skipped with its reason
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-fast: $(STAMP) ## unit tests alone: no network, no disk to speak of
 	@$(BIN)/pytest tests/unit

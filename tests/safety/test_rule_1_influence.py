@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from pydantic import ValidationError
 from sqlalchemy import select
 
 from tests.integration.worklist_world import (
@@ -303,14 +304,9 @@ def test_changed_pathway_file_takes_the_influence_away(changed: Pathway, tmp_pat
         assert world.order() == WITH_HEAD
 
 
-def test_second_operating_point_for_one_model_in_a_file_raises_nothing(tmp_path: Path) -> None:
-    twice = make_pathway(models=(("head", 0.5), ("head", 0.01)))
-    with worklist_world(tmp_path, {**PATHWAYS, "stroke": twice}) as world:
-        world.activate()
-        fill(world)
-
-        assert world.order() == WITH_HEAD
-        assert not world.row(3).pathways[0].flagged
+def test_second_operating_point_for_one_model_in_a_file_is_refused() -> None:
+    with pytest.raises(ValidationError, match="a model is named twice"):
+        make_pathway(models=(("head", 0.5), ("head", 0.01)))
 
 
 def test_suspending_gives_the_order_without_the_model_at_once_on_its_event(world: World) -> None:
