@@ -39,7 +39,7 @@ ATTEMPTS = 5
 class Backoff:
     """Seconds to wait before each next attempt: doubling up to a limit."""
 
-    first: float = 0.2
+    first: float = 0.05
     limit: float = 10.0
 
     def seconds(self, attempt: int) -> float:

@@ -213,11 +213,18 @@ class KafkaGroupConsumer:
         self._begin()
 
     def _join(self) -> Any:
-        # kafka-python forgets a join that ends between two polls and begins another; with short polls and work in
-        # between, a group of two may so never come to rest. So a join, once begun, is waited for.
+        # kafka-python hears of the end of a join only within a poll. One that ends between two polls is forgotten and
+        # begun again, so that with short polls and work in between a group of two may never come to rest; and one
+        # that was begun because a topic got more partitions is forgotten for good, the member silent in the middle
+        # of it. So a join is waited for, and one that was left half-way is taken up again.
+        coordinator = self._consumer._coordinator
         deadline = time.monotonic() + self._address.session_timeout_ms / 1000
         batches: Any = {}
-        while not batches and self._consumer._coordinator.need_rejoin() and time.monotonic() < deadline:
+        while not batches and time.monotonic() < deadline:
+            if self._consumer.group_metadata().state is MemberState.REBALANCING:
+                coordinator.request_rejoin()
+            if not coordinator.need_rejoin():
+                break
             batches = self._consumer.poll(timeout_ms=JOIN_POLL_MS, max_records=MAX_RECORDS)
         return batches
 

@@ -6,7 +6,7 @@ Also the receipts, its counterpart: a consumer writes one in the transaction in 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -110,7 +110,9 @@ def mark_published(connection: Connection, ids: Sequence[int], places: Sequence[
     connection.execute(statement, rows)
 
 
-def close_answered(connection: Connection, service: str, consumers: dict[str, Collection[str]], now: datetime) -> int:
+def close_answered(
+    connection: Connection, service: str, consumers: Mapping[str, Collection[str]], now: datetime
+) -> int:
     """
     Close the rows for which every consumer of the topic has a receipt.
 

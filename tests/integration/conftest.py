@@ -60,9 +60,10 @@ def fresh_database(request: pytest.FixtureRequest, migrated_sqlite: Path) -> Fre
     @contextmanager
     def on_postgres() -> Iterator[Database]:
         with migrated.write() as connection:
-            query = "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public'"
-            tables = connection.execute(text(f"{query} AND tablename <> 'alembic_version'")).scalar_one()
-            connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+            query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            tables = connection.execute(text(query)).scalars().all()
+            for table in tables:  # faster than TRUNCATE
+                connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - names from the catalogue
         yield migrated
 
     return on_postgres

@@ -57,7 +57,7 @@ NOT_COMPARED = {"item_version", "ranked_at", "at"}
 Rows = dict[str, list[dict[str, Any]]]
 
 EXAMPLES = settings(
-    derandomize=True, max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=False
+    derandomize=True, max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=False
 )
 
 
@@ -225,7 +225,7 @@ class TestWorklist:
             chance.shuffle(events)
             with fresh_database() as database:
                 _, handle = self.service(database, ManualClock(END), scratch)
-                deliver_at_once(lambda event, handle=handle: handle[event.type](event), events)
+                deliver_at_once(partial(_dispatch, handle), events)
                 assert rows_of(database, *self.TABLES) == expected, f"seed {seed}"
 
 
@@ -320,6 +320,10 @@ def deliver_at_once(handle: Callable[[Event[Any]], None], events: Sequence[Event
     with ThreadPoolExecutor(threads) as pool:
         for future in [pool.submit(deliver, events[n::threads]) for n in range(threads)]:
             future.result()
+
+
+def _dispatch(handle: Mapping[str, Callable[[Event[Any]], None]], event: Event[Any]) -> None:
+    handle[event.type](event)
 
 
 def _busy_order(chance: random.Random) -> list[Event[Any]]:

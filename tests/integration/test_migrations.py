@@ -55,7 +55,9 @@ def test_a_database_of_another_version_is_refused(fresh_database: FreshDatabase)
     with fresh_database() as database:
         with database.write() as connection:
             heads = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-            connection.execute(text("UPDATE alembic_version SET version_num = 'later' WHERE version_num LIKE 'ingest%'"))
+            connection.execute(
+                text("UPDATE alembic_version SET version_num = 'later' WHERE version_num LIKE 'ingest%'")
+            )
         try:
             with pytest.raises(ConfigurationError, match="voorrang migrate"):
                 require_current(database)

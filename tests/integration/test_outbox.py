@@ -285,7 +285,8 @@ class TestClosing:
             outbox.append(connection, "ingest", STUDY_UPDATED.name, event, START)
             for stranger in ("inference", "ingest", "retired"):
                 outbox.record_receipt(connection, stranger, event.id, "handled", START)
-            outbox.mark_published(connection, [1], [Place(Partition(STUDY_UPDATED.name, 0), 0, "log")], START)
+            (row,) = outbox.waiting(connection, "ingest", 10)
+            outbox.mark_published(connection, [row.id], [Place(Partition(STUDY_UPDATED.name, 0), 0, "log")], START)
             assert outbox.close_answered(connection, "ingest", asked, START) == 0
             outbox.record_receipt(connection, "worklist", event.id, "skipped", START)
             assert outbox.close_answered(connection, "ingest", asked, START) == 0

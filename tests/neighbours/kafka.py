@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.neighbours.starting import answers, free_port, wait_until
+from voorrang.errors import RetryableError
+from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -83,6 +85,7 @@ class KafkaNode:
             )
         try:
             wait_until(self._listens, START_SECONDS, f"Kafka: see {self.folder}/kafka.log")
+            wait_until(self._coordinates, START_SECONDS, f"Kafka: see {self.folder}/kafka.log")
         except BaseException:
             self.stop(signal.SIGKILL)
             raise
@@ -103,6 +106,20 @@ class KafkaNode:
         if self._process is None or self._process.poll() is not None:
             raise RuntimeError(f"Kafka ended: see {self.folder}/kafka.log")
         return answers(self.port)
+
+    def _coordinates(self) -> bool:
+        # The first question about a group makes the topic of offsets; until that is there, groups must wait.
+        try:
+            admin = KafkaBrokerAdmin(KafkaAddress(self.bootstrap))
+        except RetryableError:
+            return False
+        try:
+            admin.committed("nobody")
+        except RetryableError:
+            return False
+        finally:
+            admin.close()
+        return True
 
     @property
     def _properties(self) -> Path:
