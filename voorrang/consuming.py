@@ -29,7 +29,7 @@ from voorrang.topics import DEAD_LETTER_SUFFIX
 
 Handler = Callable[[Event[Any]], None]
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.1
 POLL_WHILE_BUSY_SECONDS = 0.2
 MAX_BUFFERED = 16
 ATTEMPTS = 5

@@ -16,7 +16,6 @@ from sqlalchemy import func, select
 
 from voorrang.database import Database
 from voorrang.errors import ConfigurationError, RetryableError
-from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin
 from voorrang.migrating import require_current
 from voorrang.observing import READY_PATH
 from voorrang.pathways.loading import load_pathways
@@ -121,6 +120,8 @@ def _clock(settings: Settings) -> str:
 
 
 def _broker(settings: Settings) -> str:
+    from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin  # slow to import, and needed here alone
+
     host, _, port = settings.bootstrap.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=2).close()
