@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.neighbours.starting import answers, free_port, wait_until
+from tests.neighbours.starting import answers, end_with_parent, free_port, wait_until
 from voorrang.errors import RetryableError
 from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin
 
@@ -82,6 +82,7 @@ class KafkaNode:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=end_with_parent,
             )
         try:
             wait_until(self._listens, START_SECONDS, f"Kafka: see {self.folder}/kafka.log")

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from tests.neighbours.starting import free_port, wait_until
+from tests.neighbours.starting import end_with_parent, free_port, wait_until
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -114,6 +114,7 @@ class PostgresServer:
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,
+                preexec_fn=end_with_parent,
             )
 
     @staticmethod
@@ -122,7 +123,7 @@ class PostgresServer:
             return list(command)
         somebody = str(_other_user())
         group = pwd.getpwnam(somebody).pw_gid
-        return ["setpriv", f"--reuid={somebody}", f"--regid={group}", "--clear-groups", *command]
+        return ["setpriv", f"--reuid={somebody}", f"--regid={group}", "--clear-groups", "--pdeathsig=INT", *command]
 
 
 @contextmanager
