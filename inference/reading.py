@@ -88,6 +88,9 @@ def read_series(
         raise
     except Exception as error:  # noqa: BLE001 - whatever a model raises is recorded; the next series is read
         return Outcome(OutcomeState.FAILED, message=type(error).__name__)
+    scores = (opinion.score, *(finding.score for finding in opinion.findings))
+    if not all(0.0 <= score <= 1.0 for score in scores):  # NaN fails this too, and would read as negative
+        return Outcome(OutcomeState.FAILED, message="score_out_of_range")
     return Outcome(OutcomeState.SCORED, opinion)
 
 

@@ -31,6 +31,10 @@ class FakeModel:
         return self.answer()
 
 
+def _says(opinion: Opinion) -> Callable[[], Opinion]:
+    return lambda: opinion
+
+
 def make_series(n: int = 5) -> InMemorySeries:
     return InMemorySeries(
         [make_instance(np.full((4, 4), i, np.uint16), number=i + 1, position_mm=(0, 0, 3.0 * i)) for i in range(n)]
@@ -89,3 +93,12 @@ def test_the_scope_of_the_model_holds_also_where_the_pathway_asks_less() -> None
     model.scope = SeriesCriteria(region="chest", min_coverage_mm=100)
     outcome = read_series(model, series.headers, series.open_instance, SeriesCriteria(region="chest"))
     assert [reason.code for reason in outcome.reasons] == [ScopeCode.COVERAGE]
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1, 1.1])
+def test_a_score_that_is_none_is_failed_and_never_negative(score: float) -> None:
+    series = make_series()
+    opinions = (Opinion(score, ()), Opinion(0.5, (LocatedFinding("lung_nodule", score, None, None),)))
+    for opinion in opinions:
+        outcome = read_series(FakeModel(_says(opinion)), series.headers, series.open_instance)
+        assert (outcome.state, outcome.opinion) == (OutcomeState.FAILED, None)
