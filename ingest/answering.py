@@ -23,10 +23,9 @@ def on_findings_scored(runtime: Runtime, event: Event[Any]) -> None:
             record.pathway,
             record.series_revision,
             record.model.model_id,
-            record.state.value,
         )
         pathway = runtime.pathways.get(record.pathway)
-        if pathway is None or answered >= len(pathway.models):
+        if pathway is None or answered >= {use.name for use in pathway.models}:
             store.close_answered(connection, record.series_instance_uid, record.pathway, record.series_revision)
 
     runtime.once(event, act)

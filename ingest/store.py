@@ -311,13 +311,13 @@ def confirm_claim(connection: Connection, found: UnconfirmedClaim) -> bool:
 
 
 def record_answer(
-    connection: Connection, series_instance_uid: str, pathway: str, revision: int, model_id: str, state: str
-) -> int:
-    """Write a model's answer; return how many models have answered this revision for this pathway."""
+    connection: Connection, series_instance_uid: str, pathway: str, revision: int, model_id: str
+) -> frozenset[str]:
+    """Write that a model has answered; return the models that have answered this revision for this pathway."""
     key = {"series_instance_uid": series_instance_uid, "pathway": pathway, "revision": revision}
-    insert_once(connection, answer, key | {"model_id": model_id, "state": state})
+    insert_once(connection, answer, key | {"model_id": model_id})
     where = [answer.c[name] == value for name, value in key.items()]
-    return int(connection.execute(select(func.count()).select_from(answer).where(*where)).scalar_one())
+    return frozenset(connection.execute(select(answer.c.model_id).where(*where)).scalars())
 
 
 def close_answered(connection: Connection, series_instance_uid: str, pathway: str, revision: int) -> None:

@@ -81,5 +81,4 @@ answer = Table(
     Column("pathway", String(64), primary_key=True),
     Column("revision", Integer, primary_key=True),
     Column("model_id", String(64), primary_key=True),
-    Column("state", String(16), nullable=False),
 )

@@ -264,7 +264,6 @@ class TestIngest:
     ) -> None:
         self.commutes(fresh_database, scratch, history)
 
-    @pytest.mark.xfail(strict=True, reason="ingest keeps the state of whichever run comes first")
     def test_so_does_any_order_of_two_runs_that_ended_differently(
         self, fresh_database: FreshDatabase, scratch: Path
     ) -> None:

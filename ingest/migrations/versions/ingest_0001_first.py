@@ -16,7 +16,6 @@ def upgrade() -> None:
         sa.Column("pathway", sa.String(length=64), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("model_id", sa.String(length=64), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
         sa.PrimaryKeyConstraint("series_instance_uid", "pathway", "revision", "model_id"),
     )
     op.create_table(
