@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from inference.tables import result
 from ingest.tables import claim
-from tests.e2e.world import built_in, child_pid, listens, send, settled, until
+from tests.e2e.world import built_in, child_pid, child_pids, listens, send, settled, until
 from voorrang.database import Database
 from voorrang.demo.counting import accounted_instances
 from voorrang.demo.running import activate_reference_cad
@@ -73,8 +73,10 @@ def test_killed_ingest_and_worklist_come_back_with_what_they_knew(stack: Scratch
     activate_reference_cad(stack)
     first, second = built_in("head-normal", "head-bleed")
     send(stack, [first])
-    os.kill(child_pid(stack, "voorrang ingest serve"), signal.SIGKILL)
+    killed = child_pid(stack, "voorrang ingest serve")
+    os.kill(killed, signal.SIGKILL)
     os.kill(child_pid(stack, "voorrang worklist serve"), signal.SIGKILL)
+    until(lambda: child_pids(stack, "voorrang ingest serve") not in ([killed], []), "another ingest to be started")
     until(lambda: listens(stack), "the listener to be back")
     send(stack, [second])
     items = settled(stack, [first, second])

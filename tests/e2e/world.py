@@ -100,8 +100,13 @@ def listens(stack: ScratchStack) -> bool:
 
 
 def child_pid(stack: ScratchStack, words: str) -> int:
-    """Return the process of a stack whose command line holds these words."""
-    children = subprocess.run(["pgrep", "-P", str(stack.pid), "-f", words], capture_output=True, text=True, check=False)
-    pids = [int(pid) for pid in children.stdout.split()]
+    """Return the one process of a stack whose command line holds these words."""
+    pids = child_pids(stack, words)
     assert len(pids) == 1, f"{words}: {pids}"
     return pids[0]
+
+
+def child_pids(stack: ScratchStack, words: str) -> list[int]:
+    """Return the processes of a stack whose command lines hold these words."""
+    children = subprocess.run(["pgrep", "-P", str(stack.pid), "-f", words], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in children.stdout.split()]
