@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from inference.assembly import OpenInstance, assemble
 from inference.gate import scope_reasons
@@ -12,15 +11,8 @@ from inference.model import Model, Opinion
 from inference.scope import OutOfScopeError, ScopeReason
 from voorrang.dicom.geometry import series_geometry
 from voorrang.dicom.headers import InstanceHeader
+from voorrang.events.records import ScoringState
 from voorrang.pathways.criteria import SeriesCriteria
-
-
-class OutcomeState(StrEnum):
-    """What became of a series; a closed set."""
-
-    SCORED = "scored"
-    OUT_OF_SCOPE = "out_of_scope"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +32,7 @@ class Outcome:
         For people: the reasons' texts, or the type of the error; empty when scored.
     """
 
-    state: OutcomeState
+    state: ScoringState
     opinion: Opinion | None = None
     reasons: tuple[ScopeReason, ...] = ()
     message: str = ""
@@ -87,13 +79,13 @@ def read_series(
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a model raises is recorded; the next series is read
-        return Outcome(OutcomeState.FAILED, message=type(error).__name__)
+        return Outcome(ScoringState.FAILED, message=type(error).__name__)
     scores = (opinion.score, *(finding.score for finding in opinion.findings))
     if not all(0.0 <= score <= 1.0 for score in scores):  # NaN fails this too, and would read as negative
-        return Outcome(OutcomeState.FAILED, message="score_out_of_range")
-    return Outcome(OutcomeState.SCORED, opinion)
+        return Outcome(ScoringState.FAILED, message="score_out_of_range")
+    return Outcome(ScoringState.SCORED, opinion)
 
 
 def _out_of_scope(reasons: tuple[ScopeReason, ...]) -> Outcome:
     message = " ".join(reason.text for reason in reasons)
-    return Outcome(OutcomeState.OUT_OF_SCOPE, reasons=reasons, message=message)
+    return Outcome(ScoringState.OUT_OF_SCOPE, reasons=reasons, message=message)

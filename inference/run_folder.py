@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from inference.model import LocatedFinding, Model
-from inference.reading import Outcome, OutcomeState, read_series
+from inference.reading import Outcome, read_series
 from inference.series_files import SeriesFiles, find_series
+from voorrang.events.records import ScoringState
 
 
 def run_folder(model: Model, folder: Path) -> Iterator[dict[str, Any]]:
@@ -37,7 +38,7 @@ def _read(model: Model, series: SeriesFiles) -> Outcome:
     try:
         return read_series(model, series.headers, series.open_instance)
     except OSError as error:
-        return Outcome(OutcomeState.FAILED, message=type(error).__name__)
+        return Outcome(ScoringState.FAILED, message=type(error).__name__)
 
 
 def _line(series_instance_uid: str, outcome: Outcome) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from inference import results
 from inference.model import Model
-from inference.reading import Outcome, OutcomeState, read_series
+from inference.reading import Outcome, read_series
 from inference.results import Identity, Result
 from voorrang import outbox
 from voorrang.database import Connection
@@ -86,7 +86,7 @@ class Worker:
 
     def _read(self, model: Model, pathway: Pathway, entries: list[ManifestEntry] | None) -> Outcome:
         if entries is None:
-            return Outcome(OutcomeState.FAILED, message="manifest_unreadable")
+            return Outcome(ScoringState.FAILED, message="manifest_unreadable")
         locators = {entry.header.sop_instance_uid: entry.locator for entry in entries}
 
         def open_instance(header: InstanceHeader) -> BinaryIO:
@@ -97,11 +97,11 @@ class Worker:
             try:
                 return read_series(model, headers, open_instance, pathway.wants)
             except FileNotFoundError:
-                return Outcome(OutcomeState.FAILED, message="instance_missing_in_archive")
+                return Outcome(ScoringState.FAILED, message="instance_missing_in_archive")
             except OSError as error:
                 get_logger().warning("archive", reason=type(error).__name__, attempt=attempt)
                 self.runtime.stop.wait(attempt)
-        return Outcome(OutcomeState.FAILED, message="archive_unreadable")
+        return Outcome(ScoringState.FAILED, message="archive_unreadable")
 
     def _entries(self, record: SeriesCompleted) -> list[ManifestEntry] | None:
         try:
@@ -115,11 +115,11 @@ class Worker:
         for reason in outcome.reasons[:1]:
             SERIES_OUT_OF_SCOPE.labels(model_id, reason.code.value).inc()
         reasons = [Reason(code=reason.code.value, text=reason.text) for reason in outcome.reasons]
-        if outcome.state is OutcomeState.FAILED:
+        if outcome.state is ScoringState.FAILED:
             reasons = [Reason(code="failed", text=f"the model failed: {outcome.message}")]
         opinion = outcome.opinion
         return Result(
-            ScoringState(outcome.state.value),
+            outcome.state,
             opinion.score if opinion else None,
             tuple(
                 ScoredFinding(type=f.type, score=f.score, position_mm=f.position_mm, diameter_mm=f.diameter_mm)

@@ -12,10 +12,11 @@ from voorrang import identity, register
 from voorrang.clock import Clock
 from voorrang.database import Connection, Database
 from voorrang.pathways.pathway import Pathway
+from voorrang.statement import RESEARCH
 from worklist import store
 from worklist.banners import banners
 from worklist.states import ItemState
-from worklist.wording import RESEARCH, reason_line, shown_state
+from worklist.wording import reason_line, shown_state
 
 
 class PathwayRow(BaseModel):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-RESEARCH = "Research. Not CE-marked. Not for clinical use."
-
 _FINDINGS = {
     "hyperdense_region": "hyperdense region, bleeding possible",
     "lung_nodule": "nodule possible",

@@ -19,8 +19,7 @@ from voorrang.pathways.loading import load_pathways
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Actor, EnvelopeFacts, Influence, ModelVersion
 from voorrang.settings import Settings, load_settings
-
-OWN_STATEMENT = "Research. Not CE-marked. Not for clinical use."
+from voorrang.statement import RESEARCH
 
 
 def add_parser(commands: Any) -> None:
@@ -178,7 +177,7 @@ def _version_here(name: str) -> ModelVersion:
         model = load_model(name)
     except UnknownModelError as error:
         raise ConfigurationError(str(error)) from error
-    return ModelVersion(model.model_id, model.version, model.weights_digest, OWN_STATEMENT)
+    return ModelVersion(model.model_id, model.version, model.weights_digest, RESEARCH)
 
 
 def _actor(arguments: argparse.Namespace) -> Actor:

@@ -7,13 +7,12 @@ from importlib import import_module
 from typing import Any
 
 from voorrang.settings import load_settings
-
-SERVICES = {"ingest": "serve", "inference": "work", "worklist": "serve", "monitoring": "serve"}
+from voorrang.stack.local import VERBS
 
 
 def add_parser(commands: Any) -> None:
     """Add these commands."""
-    for service, verb in SERVICES.items():
+    for service, verb in VERBS.items():
         parser = commands.add_parser(service, help=f"run the {service} service until SIGTERM or Ctrl-C")
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         verbs.add_parser(verb, help=f"run {service}").set_defaults(run=run)

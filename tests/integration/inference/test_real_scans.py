@@ -11,12 +11,13 @@ from pydicom import dcmread
 
 from inference.assembly import assemble
 from inference.model import LocatedFinding
-from inference.reading import Outcome, OutcomeState, read_series
+from inference.reading import Outcome, read_series
 from inference.reference.lung import ReferenceLung
 from inference.run_folder import run_folder
 from inference.scope import OutOfScopeError, ScopeCode
 from inference.series_files import SeriesFiles, find_series
 from voorrang.dicom.geometry import series_geometry
+from voorrang.events.records import ScoringState
 
 pytestmark = pytest.mark.integration
 
@@ -94,7 +95,7 @@ def test_the_large_mass_is_found_when_the_gate_is_passed_by() -> None:
     series = scan("chest-a0002")
     volume = assemble(series.headers, series_geometry(series.headers), series.open_instance)
     place = volume.to_patient_mm((14, 296, 170))  # the middle of the annotators' boxes
-    outcome = Outcome(OutcomeState.SCORED, ReferenceLung().read(volume))
+    outcome = Outcome(ScoringState.SCORED, ReferenceLung().read(volume))
     assert outcome.opinion is not None
     assert distances_mm(outcome, place)[0] < 15
     assert outcome.opinion.findings[0].type == "lung_mass"
@@ -114,5 +115,5 @@ def test_odd_files_end_no_run() -> None:
         pytest.skip("odd-dicom is not in VOORRANG_TEST_DATA or ../shared/data")
     lines = list(run_folder(ReferenceLung(), folder))
     assert len(lines) > 10
-    assert {line["state"] for line in lines} == {OutcomeState.OUT_OF_SCOPE.value}
+    assert {line["state"] for line in lines} == {ScoringState.OUT_OF_SCOPE.value}
     assert all(line["reason"] for line in lines)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from inference.model import LocatedFinding, Opinion
-from inference.reading import OutcomeState, read_series
+from inference.reading import read_series
 from inference.scope import OutOfScopeError, ScopeCode, ScopeReason
 from inference.volume import Volume
 from tests.unit.inference.instances import InMemorySeries, make_instance
 from voorrang.dicom.headers import InstanceHeader
+from voorrang.events.records import ScoringState
 from voorrang.pathways.criteria import SeriesCriteria
 
 OPINION = Opinion(0.7, (LocatedFinding("lung_nodule", 0.7, (1.0, 2.0, 3.0), 8.0),))
@@ -51,7 +52,7 @@ def raises(error: Exception) -> Callable[[], Opinion]:
 def test_a_series_in_scope_is_assembled_and_scored() -> None:
     series, model = make_series(), FakeModel()
     outcome = read_series(model, series.headers, series.open_instance)
-    assert (outcome.state, outcome.opinion, outcome.message) == (OutcomeState.SCORED, OPINION, "")
+    assert (outcome.state, outcome.opinion, outcome.message) == (ScoringState.SCORED, OPINION, "")
     assert model.volumes[0].voxels_hu.shape == (5, 4, 4)
 
 
@@ -59,7 +60,7 @@ def test_out_of_scope_opens_no_file() -> None:
     series, model = make_series(), FakeModel()
     asked = SeriesCriteria(region="chest", min_coverage_mm=100)
     outcome = read_series(model, series.headers, series.open_instance, asked)
-    assert outcome.state is OutcomeState.OUT_OF_SCOPE
+    assert outcome.state is ScoringState.OUT_OF_SCOPE
     assert outcome.opinion is None
     assert [reason.code for reason in outcome.reasons] == [ScopeCode.COVERAGE]
     assert outcome.message == "The stack covers 15 mm; at least 100 mm is asked."
@@ -71,13 +72,13 @@ def test_anatomy_that_the_model_refuses_is_out_of_scope() -> None:
     series = make_series()
     reason = ScopeReason(ScopeCode.ANATOMY, "No lungs are found; a chest is asked.")
     outcome = read_series(FakeModel(raises(OutOfScopeError(reason))), series.headers, series.open_instance)
-    assert (outcome.state, outcome.reasons) == (OutcomeState.OUT_OF_SCOPE, (reason,))
+    assert (outcome.state, outcome.reasons) == (ScoringState.OUT_OF_SCOPE, (reason,))
 
 
 def test_an_error_of_the_model_is_failed_with_its_type_and_not_its_text() -> None:
     series = make_series()
     outcome = read_series(FakeModel(raises(KeyError("JANSSEN"))), series.headers, series.open_instance)
-    assert (outcome.state, outcome.message) == (OutcomeState.FAILED, "KeyError")
+    assert (outcome.state, outcome.message) == (ScoringState.FAILED, "KeyError")
 
 
 def test_a_file_that_cannot_be_opened_is_for_the_caller_to_try_again() -> None:
@@ -101,4 +102,4 @@ def test_a_score_that_is_none_is_failed_and_never_negative(score: float) -> None
     opinions = (Opinion(score, ()), Opinion(0.5, (LocatedFinding("lung_nodule", score, None, None),)))
     for opinion in opinions:
         outcome = read_series(FakeModel(_says(opinion)), series.headers, series.open_instance)
-        assert (outcome.state, outcome.opinion) == (OutcomeState.FAILED, None)
+        assert (outcome.state, outcome.opinion) == (ScoringState.FAILED, None)

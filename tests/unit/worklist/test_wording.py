@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voorrang.statement import RESEARCH
 from worklist.states import ItemState, PathwayView
-from worklist.wording import RESEARCH, reason_line, shown_state
+from worklist.wording import reason_line, shown_state
 
 # "not excluded" and "not analysed" are what we say instead.
 ABSENCE = re.compile(
