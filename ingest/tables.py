@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Index, Integer, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    false,
+)
 
 metadata = MetaData()
 
@@ -17,6 +29,8 @@ study = Table(
     Column("prior", Boolean, nullable=False),
     Column("first_received_at", DateTime(timezone=True), nullable=False),
     Column("last_received_at", DateTime(timezone=True), nullable=False),
+    Column("held", Boolean, nullable=False, server_default=false()),  # under review: retention keeps it
+    Column("suppressed_at", DateTime(timezone=True)),  # an operator wants no answer of it
 )
 
 series = Table(
@@ -29,6 +43,10 @@ series = Table(
     Column("last_received_at", DateTime(timezone=True), nullable=False),
     Column("revision", Integer, nullable=False),
     Column("instances_digest", String(64), nullable=False),
+    Column("sender", String(16), nullable=False, server_default=""),  # calling AE title of its first instance
+    Column("deleted_at", DateTime(timezone=True)),  # retention took its instances; the counts stay for accounting
+    Column("deleted_instances", Integer, nullable=False, server_default="0"),
+    Column("deleted_bytes", BigInteger, nullable=False, server_default="0"),
 )
 
 instance = Table(
@@ -40,6 +58,7 @@ instance = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("header", JSON, nullable=False),
+    Column("content_sha256", String(64), nullable=False, server_default=""),  # of the file; empty until it is made
 )
 
 conflict = Table(
@@ -57,6 +76,10 @@ refusal = Table(
     Column("reason", String(64), nullable=False),
     Column("locator", String(400)),
     Column("at", DateTime(timezone=True), nullable=False),
+    Column("status", Integer, nullable=False, server_default="0"),  # what the sender was answered
+    Column("sender", String(16), nullable=False, server_default=""),
+    Column("settled", String(16), nullable=False, server_default=""),  # replayed or discarded, by a person
+    Column("settled_at", DateTime(timezone=True)),
 )
 
 # What a pathway makes of a series. `open`: instances came that no completed revision holds.
@@ -71,6 +94,8 @@ claim = Table(
     Column("confirmed_revision", Integer, nullable=False),
     Column("answered_revision", Integer, nullable=False),
     Column("completed_at", DateTime(timezone=True)),
+    Column("forced_at", DateTime(timezone=True)),  # an operator says: go on with what is there
+    Column("run", Integer, nullable=False, server_default="1"),  # one more for each commanded reprocess
     Index("ingest_claim_open", "open"),
 )
 
@@ -81,4 +106,14 @@ answer = Table(
     Column("pathway", String(64), primary_key=True),
     Column("revision", Integer, primary_key=True),
     Column("model_id", String(64), primary_key=True),
+)
+
+# How far the journal of the listener has been taken in, and how many accepted instances that were.
+position = Table(
+    "ingest_position",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("segment", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("taken_in", BigInteger, nullable=False),
 )

@@ -10,7 +10,14 @@ from voorrang.consuming import Handler
 from voorrang.database import Connection
 from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored
-from voorrang.metrics import FINDINGS_SEEN, FLAGGED_SEEN, ITEMS_RANKED_SEEN, STUDIES_SEEN
+from voorrang.metrics import (
+    FINDINGS_SEEN,
+    FLAGGED_SEEN,
+    INSTANCES_DELETED_SEEN,
+    ITEMS_RANKED_SEEN,
+    OPERATOR_ACTIONS_SEEN,
+    STUDIES_SEEN,
+)
 from voorrang.runtime import Runtime
 
 
@@ -19,6 +26,8 @@ def handlers(runtime: Runtime) -> Mapping[str, Handler]:
     acts = {
         "findings-scored": count_answer,
         "worklist-item-ranked": lambda event: ITEMS_RANKED_SEEN.labels(event.data.tier, event.data.state).inc(),
+        "operator-action": lambda event: OPERATOR_ACTIONS_SEEN.labels(event.data.action).inc(),
+        "series-deleted": lambda event: INSTANCES_DELETED_SEEN.inc(event.data.instance_count),
         "study-updated": lambda event: STUDIES_SEEN.inc(event.data.study_version == 1),
     }
     return {kind: partial(_once, runtime, act) for kind, act in acts.items()}

@@ -39,6 +39,8 @@ FINDINGS_SCORED = Topic("findings-scored", "findings-scored", "inference", ("ing
 WORKLIST_ITEM_RANKED = Topic("worklist-item-ranked", "worklist-item-ranked", "worklist", ("monitoring",))
 MODEL_ACTIVATED = Topic("model-activated", "model-activated", "register", ("worklist",), partitions=1)
 MODEL_SUSPENDED = Topic("model-suspended", "model-suspended", "register", ("worklist",), partitions=1)
+SERIES_DELETED = Topic("series-deleted", "series-deleted", "ingest", ("monitoring",))
+OPERATOR_ACTION = Topic("operator-action", "operator-action", "ingest", ("monitoring",))
 
 TOPICS: tuple[Topic, ...] = (
     SERIES_COMPLETED_URGENT,
@@ -49,6 +51,8 @@ TOPICS: tuple[Topic, ...] = (
     WORKLIST_ITEM_RANKED,
     MODEL_ACTIVATED,
     MODEL_SUSPENDED,
+    SERIES_DELETED,
+    OPERATOR_ACTION,
 )
 BY_NAME = {topic.name: topic for topic in TOPICS}
 

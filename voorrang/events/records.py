@@ -18,6 +18,9 @@ Time = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC)
 Position = tuple[float, float, float]
 Lane = Literal["urgent", "routine"]
 Tier = Literal["stat", "urgent", "routine"]
+OperatorVerb = Literal[
+    "force-complete", "reprocess", "resend", "suppress", "hold", "release", "quarantine-replay", "quarantine-discard"
+]
 
 
 class Record(BaseModel):
@@ -73,6 +76,8 @@ class SeriesCompleted(Record):
     last_received_at: Time
     partial: bool
     verdict: tuple[str, ...]
+    verdict_text: str = ""
+    run: int = 1
 
 
 class SeriesConfirmed(Record):
@@ -189,6 +194,33 @@ class ModelSuspended(Record):
     model: ModelIdentity
 
 
+class SeriesDeleted(Record):
+    """Retention took the instances of a series from the archive; what is known of it stays."""
+
+    event_type: ClassVar[str] = "series-deleted"
+
+    study_instance_uid: str
+    series_instance_uid: str
+    instance_count: int
+    size_bytes: int
+    why: str
+    deleted_at: Time
+
+
+class OperatorAction(Record):
+    """A person did something to a study, a series or an instance in quarantine."""
+
+    event_type: ClassVar[str] = "operator-action"
+
+    action: OperatorVerb
+    actor: str
+    role: str
+    reason: str
+    at: Time
+    study_instance_uid: str | None = None
+    series_instance_uid: str | None = None
+
+
 RECORDS: tuple[type[Record], ...] = (
     StudyUpdated,
     SeriesCompleted,
@@ -197,4 +229,6 @@ RECORDS: tuple[type[Record], ...] = (
     WorklistItemRanked,
     ModelActivated,
     ModelSuspended,
+    SeriesDeleted,
+    OperatorAction,
 )

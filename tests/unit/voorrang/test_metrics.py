@@ -19,6 +19,7 @@ LABELS = {
     "reason",
     "outcome",
     "pathway",
+    "action",
     "partial",
     "lane",
     "model",
