@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from inference.header_words import (
-    contrast_given,
-    is_sharp_kernel,
-    names_phantom,
-)
+from inference.header_words import is_sharp_kernel, names_phantom
 from inference.scope import ScopeCode, ScopeReason
+from voorrang.dicom.contrast import contrast_given
 from voorrang.dicom.geometry import GeometryProblem, SeriesGeometry, angle_to_axial_degrees
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.pathways.criteria import SeriesCriteria

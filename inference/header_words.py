@@ -7,7 +7,6 @@ import re
 from voorrang.dicom.headers import InstanceHeader
 
 _PHANTOM = re.compile(r"\b(PHANTOMS?|FANTOOM|CATPHAN|QA|QC|QUALITY (ASSURANCE|CONTROL))\b(?! (LIMB|PAIN))")
-_NO_AGENT = frozenset({"", "NONE", "NO", "N", "NIL", "0", "WITHOUT", "NO CONTRAST", "WITHOUT CONTRAST", "GEEN"})
 
 # Siemens: a letter or two for the body part, then two digits: 30 smooth, 70 sharp (B70f, H60s, Hr68, Br64).
 _SIEMENS_KERNEL = re.compile(r"^[A-Z]{1,2}(\d{2})[A-Z]?(?:$|[^\w])")
@@ -29,11 +28,6 @@ def names_phantom(header: InstanceHeader) -> bool:
         header.protocol_name,
     )
     return any(_PHANTOM.search(_plain(text)) for text in texts)
-
-
-def contrast_given(header: InstanceHeader) -> bool:
-    """Whether Contrast/Bolus Agent (0018,0010) names anything but none."""
-    return _plain(header.contrast_bolus_agent) not in _NO_AGENT
 
 
 def is_sharp_kernel(header: InstanceHeader) -> bool:

@@ -29,7 +29,6 @@ from voorrang.metrics import READING_SECONDS, SERIES_OUT_OF_SCOPE, SERIES_READ
 from voorrang.pathways.pathway import ModelUse, Pathway
 from voorrang.runtime import Origin, Runtime
 
-FIRST_RUN = 1
 ATTEMPTS_TO_READ = 3
 
 
@@ -75,7 +74,7 @@ class Worker:
         self, record: SeriesCompleted, pathway: Pathway, use: ModelUse, entries: list[ManifestEntry] | None
     ) -> Answer:
         model = self.models[use.name]
-        identity = Identity(record.series_instance_uid, record.series_revision, identity_of(model), FIRST_RUN)
+        identity = Identity(record.series_instance_uid, record.series_revision, identity_of(model), record.run)
         with self.runtime.database.read() as connection:
             known = results.find(connection, identity)
         if known is not None:

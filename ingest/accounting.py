@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ingest import store
+from ingest import intake_store, retention_store, store
 from ingest.intake import IntakeWorker
+from ingest.ledger import count_unread
+from ingest.tally import Count, Tally
+from voorrang.database import Connection
 from voorrang.metrics import (
-    INSTANCES_RECEIVED,
+    ASSOCIATIONS_OPEN,
     OLDEST_WAITING_SECONDS,
     UNACCOUNTED_INSTANCES,
     WAITING_INSTANCES,
@@ -15,10 +18,22 @@ from voorrang.metrics import (
 from voorrang.runtime import Runtime
 
 
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Counts of the same instances: answered Success, in the ledger, taken in from there, with a row (or once so)."""
+
+    answered: int
+    written_down: int
+    taken_in: int
+    rows: int
+
+
 @dataclass(slots=True)
 class Accountant:
     """
-    Compares what was answered Success to with what has a row.
+    Holds what the listener answered Success to against the ledger, and the ledger against the rows.
+
+    It begins anew when the listener does: what that recovers was answered to nobody.
 
     Parameters
     ----------
@@ -26,40 +41,50 @@ class Accountant:
         The service.
     intake
         Knows what has no row yet.
-    rows_at_start
-        Rows when this is made, after recovery: from there on every Success must become one.
+    tally
+        What the listener counts.
     """
 
     runtime: Runtime
     intake: IntakeWorker
-    rows_at_start: int
-    _accepted_before: int = field(default_factory=lambda: accepted_instances())
+    tally: Tally
+    _began_with: _Counts | None = None
+    _listener: int = -1
 
     def step(self) -> None:
         """Count once and set the gauges."""
         now = self.runtime.clock.now()
-        accepted = accepted_instances() - self._accepted_before
-        pending = self.intake.pending()
         with self.runtime.database.read() as connection:
-            rows = store.count_instances(connection)
-            waiting = store.count_waiting(connection)
+            counts = self._counts(connection)
+            waiting = store.count_waiting(connection) + counts.written_down - counts.taken_in
             ages = {
                 lane: store.oldest_unanswered(
                     connection, [p.name for p in self.runtime.pathways.values() if p.lane == lane]
                 )
                 for lane in ("urgent", "routine")
             }
-        UNACCOUNTED_INSTANCES.set(max(0, self.rows_at_start + accepted - pending - rows))
-        WAITING_INSTANCES.set(waiting + pending)
+        UNACCOUNTED_INSTANCES.set(self._unaccounted(counts))
+        WAITING_INSTANCES.set(waiting)
+        ASSOCIATIONS_OPEN.set(self.tally.read(Count.ASSOCIATIONS_OPEN))
         for lane, oldest in ages.items():
             OLDEST_WAITING_SECONDS.labels(lane).set((now - oldest).total_seconds() if oldest else 0.0)
 
+    def begin_anew(self) -> None:
+        """Forget what was counted: rows came that nobody was answered for."""
+        self._began_with = None
 
-def accepted_instances() -> int:
-    """Return how many instances this process has answered Success that are new bytes."""
-    total = 0.0
-    for metric in INSTANCES_RECEIVED.collect():
-        for sample in metric.samples:
-            if sample.name.endswith("_total") and sample.labels["outcome"] in ("new", "conflict"):
-                total += sample.value
-    return int(total)
+    def _unaccounted(self, counts: _Counts) -> int:
+        listener = self.tally.read(Count.STARTED)
+        if self._began_with is None or listener != self._listener:
+            self._began_with, self._listener = counts, listener
+        first = self._began_with
+        not_written = (counts.answered - first.answered) - (counts.written_down - first.written_down)
+        without_row = (counts.taken_in - first.taken_in) - (counts.rows - first.rows)
+        return max(0, not_written) + max(0, without_row)
+
+    def _counts(self, connection: Connection) -> _Counts:
+        answered = self.tally.read(Count.NEW) + self.tally.read(Count.CONFLICT)
+        position, taken_in = intake_store.read_position(connection)
+        written_down = taken_in + count_unread(self.intake.ledger, position)
+        rows = store.count_instances(connection) + retention_store.deleted_instances(connection)
+        return _Counts(answered, written_down, taken_in, rows)

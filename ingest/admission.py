@@ -35,6 +35,11 @@ class Refusal:
     status: StoreStatus
     reason: str
 
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether the bytes go to quarantine: not those of somebody unknown, nor those there was no room for."""
+        return self.status not in {StoreStatus.NOT_AUTHORISED, StoreStatus.OUT_OF_RESOURCES}
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ingest import store
-from ingest.completeness import Arrival, Verdict, confirmation, judge, seconds_to_look_again
+from ingest.completeness import Evidence, Verdict, confirmation, judge, seconds_since, seconds_to_look_again
+from ingest.gathering import Gatherer
 from ingest.intake import announce_study, origin_of
+from ingest.verdict_wording import verdict_text
 from voorrang.archive import ArchiveFullError
-from voorrang.dicom.geometry import SeriesGeometry, series_geometry
-from voorrang.dicom.headers import InstanceHeader
+from voorrang.database import Connection
 from voorrang.dicom.manifest import ManifestEntry, encode_manifest, instances_digest
 from voorrang.errors import RetryableError
-from voorrang.events.records import SeriesCompleted, SeriesConfirmed
+from voorrang.events.records import Lane, SeriesCompleted, SeriesConfirmed
 from voorrang.metrics import SERIES_COMPLETED
 from voorrang.pathways.pathway import Pathway
 from voorrang.runtime import Runtime
 
-CONFIRM_WITHIN = timedelta(hours=24)
+CONFIRM_WITHIN = timedelta(days=3)  # an ingest that was down for a weekend, or a clock that was a day wrong
 
 
 @dataclass(slots=True)
@@ -30,37 +32,49 @@ class Assembler:
     ----------
     runtime
         The service.
+    finish_hashes
+        Called with a series before it is announced.
     """
 
     runtime: Runtime
-    _geometries: dict[str, tuple[int, SeriesGeometry]] = field(default_factory=dict)
+    finish_hashes: Callable[[str], None] = lambda _: None
+    _gatherer: Gatherer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without knowing anything."""
+        self._gatherer = Gatherer(self.runtime)
 
     def step(self) -> None:
-        """Look at all claims once."""
+        """Look at all claims once, the urgent ones first."""
         now = self.runtime.clock.now()
         with self.runtime.database.read() as connection:
             waiting = store.open_claims(connection)
             unconfirmed = store.unconfirmed_claims(connection, now - CONFIRM_WITHIN)
-        for claim in waiting:
-            self._judge(claim)
+        known = self.runtime.pathways
+        mine = [(claim, known[claim.pathway]) for claim in waiting if claim.pathway in known]
+        for claim, pathway in sorted(mine, key=lambda one: self._lane(one[1], one[0].sender) != "urgent"):
+            self._judge(claim, pathway)
         for completed in unconfirmed:
-            self._confirm(completed)
+            if completed.pathway in known:
+                self._confirm(completed, known[completed.pathway])
         alive = {c.series_instance_uid for c in waiting} | {c.series_instance_uid for c in unconfirmed}
-        self._geometries = {uid: known for uid, known in self._geometries.items() if uid in alive}
+        self._gatherer.forget_the_rest(alive)
 
-    def _judge(self, claim: store.OpenClaim) -> None:
-        pathway = self.runtime.pathways.get(claim.pathway)
-        arrival = Arrival(claim.began_at, claim.last_received_at)
+    def _judge(self, claim: store.OpenClaim, pathway: Pathway) -> None:
         now = self.runtime.clock.now()
-        if pathway is None or seconds_to_look_again(pathway, arrival, now) > 0:
+        allowed = self._gatherer.patience(pathway, claim.sender)
+        arrival = self._gatherer.arrival_of_open(claim, now)
+        if seconds_to_look_again(allowed, arrival, now) > 0:
             return
-        geometry = self._geometry(claim.series_instance_uid, claim.instance_count)
-        verdict = judge(pathway, geometry, arrival, now)
+        geometry = self._gatherer.geometry(claim.series_instance_uid, claim.instance_count)
+        evidence = Evidence(arrival, geometry, self._gatherer.wanting(pathway, claim.study_instance_uid, now))
+        verdict = judge(allowed, evidence, now)
         if verdict.is_complete:
-            self._complete(claim, pathway, verdict)
+            self._complete(claim, pathway, verdict, verdict_text(verdict, evidence, now))
 
-    def _complete(self, claim: store.OpenClaim, pathway: Pathway, verdict: Verdict) -> None:
+    def _complete(self, claim: store.OpenClaim, pathway: Pathway, verdict: Verdict, text: str) -> None:
         now = self.runtime.clock.now()
+        self.finish_hashes(claim.series_instance_uid)
         with self.runtime.database.read() as connection:
             instances = store.series_instances(connection, claim.series_instance_uid)
         if len(instances) != claim.instance_count:
@@ -74,10 +88,10 @@ class Assembler:
         except ArchiveFullError as error:
             raise RetryableError(f"archive: {error}") from error
         with self.runtime.database.write() as connection:
-            revision = store.complete_claim(connection, claim, digest, now)
+            row = store.study_row(connection, claim.study_instance_uid)
+            revision = None if row.suppressed else store.complete_claim(connection, claim, digest, now)
             if revision is None:
                 return
-            row = store.study_row(connection, claim.study_instance_uid)
             record = SeriesCompleted(
                 study_instance_uid=claim.study_instance_uid,
                 series_instance_uid=claim.series_instance_uid,
@@ -85,55 +99,51 @@ class Assembler:
                 instances_digest=digest,
                 instance_count=len(instances),
                 pathway=pathway.name,
-                lane=pathway.lane,
+                lane=self._lane(pathway, claim.sender),
                 manifest=manifest,
                 last_received_at=claim.last_received_at,
                 partial=verdict.partial,
-                verdict=verdict.reasons,
+                verdict=tuple(code.value for code in verdict.reasons),
+                verdict_text=text,
+                run=claim.run,
             )
-            facts = (claim.series_instance_uid, revision, pathway.name)
-            self.runtime.announce(connection, record, origin_of(self.runtime, row), facts, pathway.lane)
+            self._announce(connection, record, row)
             announce_study(self.runtime, connection, claim.study_instance_uid)
         self.runtime.relay.wake.set()
         SERIES_COMPLETED.labels(pathway.name, str(verdict.partial).lower()).inc()
 
-    def _confirm(self, claim: store.UnconfirmedClaim) -> None:
-        pathway = self.runtime.pathways.get(claim.pathway)
-        if pathway is None:
-            return
-        arrival = Arrival(claim.began_at, claim.last_received_at)
+    def _confirm(self, claim: store.UnconfirmedClaim, pathway: Pathway) -> None:
         now = self.runtime.clock.now()
-        if (now - arrival.last_at).total_seconds() < pathway.complete.negative_provisional_until.quiet_seconds:
+        allowed = self._gatherer.patience(pathway, claim.sender)
+        arrival = self._gatherer.arrival_of_unconfirmed(claim, now)
+        if seconds_since(arrival.last_at, now) < allowed.confirm_quiet_seconds:
             return
-        code = confirmation(pathway, self._geometry(claim.series_instance_uid, -1), arrival, now)
+        geometry = self._gatherer.geometry(claim.series_instance_uid)
+        evidence = Evidence(arrival, geometry, self._gatherer.wanting(pathway, claim.study_instance_uid, now))
+        code = confirmation(pathway, allowed, evidence, now)
         if code is None:
             return
         with self.runtime.database.write() as connection:
-            if not store.confirm_claim(connection, claim):
-                return
             row = store.study_row(connection, claim.study_instance_uid)
+            if row.suppressed or not store.confirm_claim(connection, claim):
+                return
             record = SeriesConfirmed(
                 study_instance_uid=claim.study_instance_uid,
                 series_instance_uid=claim.series_instance_uid,
                 series_revision=claim.revision,
                 instances_digest=claim.instances_digest,
                 pathway=claim.pathway,
-                verdict=code,
+                verdict=code.value,
             )
-            facts = (claim.series_instance_uid, claim.revision, claim.pathway)
-            self.runtime.announce(connection, record, origin_of(self.runtime, row), facts)
+            self._announce(connection, record, row)
         self.runtime.relay.wake.set()
 
-    def _geometry(self, series_instance_uid: str, instance_count: int) -> SeriesGeometry:
-        """Return the geometry; known already for this many instances (-1: however many), or measured."""
-        known = self._geometries.get(series_instance_uid)
-        if known is not None and instance_count in (known[0], -1):
-            return known[1]
-        headers = self._headers(series_instance_uid)
-        geometry = series_geometry(headers)
-        self._geometries[series_instance_uid] = (len(headers), geometry)
-        return geometry
+    def _announce(self, connection: Connection, record: SeriesCompleted | SeriesConfirmed, row: store.StudyRow) -> None:
+        facts = (record.series_instance_uid, record.series_revision, record.pathway)
+        lane = record.lane if isinstance(record, SeriesCompleted) else None
+        self.runtime.announce(connection, record, origin_of(self.runtime, row), facts, lane)
 
-    def _headers(self, series_instance_uid: str) -> list[InstanceHeader]:
-        with self.runtime.database.read() as connection:
-            return [header for header, _ in store.series_instances(connection, series_instance_uid)]
+    def _lane(self, pathway: Pathway, sender: str) -> Lane:
+        """Return the pathway's lane, or the one that is agreed with the sender."""
+        rule = self.runtime.settings.senders.get(sender)
+        return rule.lane if rule and rule.lane else pathway.lane

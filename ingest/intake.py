@@ -1,139 +1,197 @@
-"""Intake: gives stored instances their rows, many in one transaction, and announces what they changed."""
+"""Intake: gives what the listener accepted its rows, many in one transaction, and announces what changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from queue import Empty
+from pathlib import Path
 
-from ingest import store
+from ingest import intake_store, store
 from ingest.admission import is_prior
-from ingest.received import ReceivedInstance, RefusedInstance
-from ingest.receiving import Intake
+from ingest.identities import study_identity
+from ingest.ledger import Position, has_unread, read_entries, remove_before
+from ingest.received import UnreadableInstanceError, read_head, received_head
+from ingest.taking import DamagedEntry, ReceivedInstance, RefusedInstance, Taken, taken
 from voorrang.database import Connection
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.errors import RetryableError
 from voorrang.events.records import Claim, StudyUpdated
-from voorrang.identity import StudyIdentity, remember
+from voorrang.identity import remember
 from voorrang.logs import get_logger
-from voorrang.metrics import STUDIES_RECEIVED
+from voorrang.metrics import INSTANCES_RECEIVED, STUDIES_RECEIVED
 from voorrang.pathways.claiming import claiming
 from voorrang.runtime import Origin, Runtime
 
-BATCH = 200
-GATHER_SECONDS = 0.05
+BATCH = 500
+LOOK_EVERY_SECONDS = 0.1
+HEAD_BYTES = 256 << 10
+_MAX_REMEMBERED = 10_000
+_CLAIMED_BY = (
+    "modality",
+    "sop_class_uid",
+    "image_type",
+    "body_part_examined",
+    "study_description",
+    "series_description",
+    "protocol_name",
+)
 
 
 @dataclass(slots=True)
 class IntakeWorker:
     """
-    Empties the intake queue.
+    Reads the ledger from where it stopped.
 
     Parameters
     ----------
     runtime
         The service.
-    queue
-        Instances that are on disk.
+    ledger
+        Folder of the ledger.
     """
 
     runtime: Runtime
-    queue: Intake
-    _batch: list[ReceivedInstance | RefusedInstance] = field(default_factory=list)
+    ledger: Path
+    is_behind: bool = False
+    _remembered: set[tuple[str, str]] = field(default_factory=set)
 
     def run(self) -> None:
-        """Work until told to stop and the queue is empty; what is left after that is found again at the next start."""
-        while not (self.runtime.stop.is_set() and self.queue.empty()):
+        """Work until told to stop; what is left is taken in after the next start."""
+        while not self.runtime.stop.is_set():
             try:
-                self.step()
+                if not self.step():
+                    self.runtime.stop.wait(LOOK_EVERY_SECONDS)
             except RetryableError as error:
                 get_logger().warning("intake waits", reason=str(error))
                 self.runtime.stop.wait(0.5)
-                if self.runtime.stop.is_set():
-                    return
 
-    def step(self) -> None:
-        """Take in one batch, or wait a moment for one; a batch that failed with `RetryableError` is the next again."""
-        if not self._batch:
-            self._gather()
-        if not self._batch:
-            return
-        self.take(self._batch)
-        for _ in self._batch:
-            self.queue.task_done()
-        self._batch = []
+    def step(self) -> bool:
+        """Take in one batch; False when there was none."""
+        with self.runtime.database.read() as connection:
+            position, _ = intake_store.read_position(connection)
+        entries, after = read_entries(self.ledger, position, BATCH)
+        self.is_behind = len(entries) == BATCH
+        if not entries:
+            return False
+        counted = sum(bool(entry.get("counts")) for entry in entries)
+        batch = [one for one in map(taken, entries) if one is not None]
+        self._count(batch)
+        self.take(batch, after, counted)
+        remove_before(self.ledger, after)
+        return True
 
-    def pending(self) -> int:
-        """Return how many instances have no row yet."""
-        return self.queue.unfinished_tasks
+    def has_unread(self) -> bool:
+        """Tell whether anything waits in the ledger."""
+        with self.runtime.database.read() as connection:
+            position, _ = intake_store.read_position(connection)
+        return has_unread(self.ledger, position)
 
-    def take(self, batch: Sequence[ReceivedInstance | RefusedInstance]) -> None:
+    def take(self, batch: Sequence[Taken], after: Position | None = None, counted: int = 0) -> None:
         """
         Write the rows of a batch, and announce the studies that changed, in one transaction.
 
         An instance whose values fit no row is set aside with its locator: it stops nothing that comes behind it. A
         defect of ours is not taken for that: it ends the service, and everything is found again at the next start.
+
+        Parameters
+        ----------
+        batch
+            What to take in.
+        after, counted
+            Where the ledger was read to, and how many accepted instances that were; None: not from the ledger.
         """
         try:
-            self._take(batch)
-        except store.UNFIT as error:
+            self._take(batch, after, counted)
+        except intake_store.UNFIT as error:
             get_logger().error("batch failed", reason=type(error).__name__, count=len(batch))
             for one in batch:
                 self._take_or_set_aside(one)
+            self._take([], after, counted)
 
-    def _take_or_set_aside(self, one: ReceivedInstance | RefusedInstance) -> None:
+    def _take_or_set_aside(self, one: Taken) -> None:
         try:
-            self._take([one])
-        except store.UNFIT as error:
+            self._take([one], None, 0)
+        except intake_store.UNFIT as error:
             get_logger().error("instance not taken in", reason=type(error).__name__)
+            locator = None if isinstance(one, DamagedEntry) else one.locator
+            aside = RefusedInstance(store.NOT_TAKEN_IN, locator, self.runtime.clock.now())
             with self.runtime.database.write() as connection:
-                store.record_refusal(connection, store.NOT_TAKEN_IN, one.locator, self.runtime.clock.now())
+                intake_store.record_refusal(connection, aside)
 
-    def _take(self, batch: Sequence[ReceivedInstance | RefusedInstance]) -> None:
+    def _take(self, batch: Sequence[Taken], after: Position | None, counted: int) -> None:
+        new_studies = 0
         with self.runtime.database.write() as connection:
+            for one in batch:
+                if isinstance(one, RefusedInstance):
+                    intake_store.record_refusal(connection, one)
             changed: set[str] = set()
-            written: dict[str, StudyIdentity] = {}
-            new_studies = 0
-            for received in batch:
-                if isinstance(received, RefusedInstance):
-                    store.record_refusal(connection, received.reason, received.locator, received.at)
-                    continue
-                is_new_study, is_changed = self._take_one(connection, received, written)
-                new_studies += is_new_study
-                if is_new_study or is_changed:
-                    changed.add(received.header.study_instance_uid)
+            for mine in _by_study([one for one in batch if isinstance(one, ReceivedInstance)]):
+                is_new, is_changed = self._take_study(connection, mine)
+                new_studies += is_new
+                if is_new or is_changed:
+                    changed.add(mine[0].study_instance_uid)
             for study_instance_uid in sorted(changed):
                 announce_study(self.runtime, connection, study_instance_uid)
+            if after is not None:
+                intake_store.advance(connection, after, counted)
         STUDIES_RECEIVED.inc(new_studies)
         self.runtime.relay.wake.set()
 
-    def _take_one(
-        self, connection: Connection, received: ReceivedInstance, written: dict[str, StudyIdentity]
-    ) -> tuple[bool, bool]:
-        if not store.insert_instance(connection, received):
-            return False, self._raise_purpose(connection, received)
-        header, settings = received.header, self.runtime.settings
-        rule = settings.senders.get(received.sender)
-        prior = is_prior(
-            header.study_date,
+    def _take_study(self, connection: Connection, batch: Sequence[ReceivedInstance]) -> tuple[bool, bool]:
+        """Take in instances of one study that came for one purpose; tell whether it is new, and whether it changed."""
+        there = [one for one in batch if one.outcome != "duplicate" or self._is_there(one)]
+        new = intake_store.insert_instances(connection, there)
+        one = batch[0]
+        if not new:
+            intake_store.touch_known_study(connection, batch)
+            return False, self._raise_purpose(connection, one)
+        for received in new:
+            self._remember(connection, received)
+        is_new_study = intake_store.touch_study(connection, new, self._is_prior(new[0]))
+        row = store.study_row(connection, one.study_instance_uid)
+        is_changed = row.purpose is not one.purpose and self._raise_purpose(connection, one)
+        claims = one.purpose is self.runtime.settings.purpose and not row.prior
+        for mine in _by_series(new):
+            is_changed |= intake_store.touch_series(connection, mine)
+            if claims:
+                is_changed |= self._claim_series(connection, mine)
+        return is_new_study, is_changed
+
+    def _is_there(self, received: ReceivedInstance) -> bool:
+        """Tell whether the file that an instance was a duplicate of is still there: retention may have been quicker."""
+        try:
+            self.runtime.archive.path(received.locator)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _is_prior(self, received: ReceivedInstance) -> bool:
+        rule = self.runtime.settings.senders.get(received.sender)
+        return is_prior(
+            str(received.header_values.get("study_date", "")),
             received.received_at,
             has_open_order=False,  # orders come with HL7; until then nobody has asked for a report
             sender_prefetches=bool(rule and rule.prefetch),
             purpose=received.purpose,
         )
-        key = received.identity.patient.patient_key
-        if written.get(key) != received.identity:
-            remember(connection, received.identity, received.received_at)
-            written[key] = received.identity
-        is_new_study = store.touch_study(connection, received, prior)
-        is_new_series = store.touch_series(connection, header, received.received_at)
-        row = store.study_row(connection, header.study_instance_uid)
-        is_raised = row.purpose is not received.purpose and self._raise_purpose(connection, received)
-        new_claims = False
-        if received.purpose is settings.purpose and not row.prior:
-            new_claims = self._claim(connection, header, received.received_at)
-        return is_new_study, new_claims or is_new_series or is_raised
+
+    def _remember(self, connection: Connection, received: ReceivedInstance) -> None:
+        """Write whose a study is, from the file, when these instances say it otherwise than those before."""
+        key = (received.study_instance_uid, received.identity)
+        if key in self._remembered:
+            return
+        rule = self.runtime.settings.senders.get(received.sender)
+        try:
+            with self.runtime.archive.path(received.locator).open("rb") as file:
+                head = received_head(read_head(file.read(HEAD_BYTES)))
+        except (UnreadableInstanceError, FileNotFoundError) as error:
+            get_logger().error("identity not read", reason=type(error).__name__)
+            return
+        identity = study_identity(head, self.runtime.keys, rule.default_issuer if rule else "")
+        remember(connection, identity, received.received_at)
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered.add(key)
 
     def _raise_purpose(self, connection: Connection, received: ReceivedInstance) -> bool:
         """
@@ -142,26 +200,46 @@ class IntakeWorker:
         Whoever tries an exam on the QA title first must not keep it off the reading list; the other way round, an exam
         on the list stays there whatever it is sent for later.
         """
-        uid, purpose = received.header.study_instance_uid, self.runtime.settings.purpose
-        if received.purpose is not purpose or not store.raise_purpose(connection, uid, purpose):
+        uid, purpose = received.study_instance_uid, self.runtime.settings.purpose
+        if received.purpose is not purpose or not intake_store.raise_purpose(connection, uid, purpose):
             return False
         if not store.study_row(connection, uid).prior:
             for header in store.series_heads(connection, uid):
-                self._claim(connection, header, received.received_at)
+                self._claim(connection, header, received)
         return True
 
-    def _claim(self, connection: Connection, header: InstanceHeader, at: datetime) -> bool:
+    def _claim_series(self, connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
+        """Open the claims on a series by every kind of header that these instances have; tell whether one is new."""
+        kinds = {repr([one.header_values.get(name) for name in _CLAIMED_BY]): one for one in reversed(batch)}
+        return any([self._claim(connection, one.header(), one) for one in kinds.values()])
+
+    def _claim(self, connection: Connection, header: InstanceHeader, received: ReceivedInstance) -> bool:
         """Open the claims of the pathways that want a series; tell whether one is new."""
         wanting = claiming(self.runtime.pathways.values(), header)
-        return any([store.open_claim(connection, header.series_instance_uid, p.name, at) for p in wanting])
+        uid, at = header.series_instance_uid, received.received_at
+        return any([intake_store.open_claim(connection, uid, pathway.name, at) for pathway in wanting])
 
-    def _gather(self) -> None:
-        try:
-            self._batch.append(self.queue.get(timeout=GATHER_SECONDS))
-            while len(self._batch) < BATCH:
-                self._batch.append(self.queue.get_nowait())
-        except Empty:
-            return
+    def _count(self, batch: Sequence[Taken]) -> None:
+        for one in batch:
+            if isinstance(one, DamagedEntry):
+                get_logger().error("an entry of the ledger is damaged; its instance is looked for at the next start")
+            else:
+                INSTANCES_RECEIVED.labels("refused" if isinstance(one, RefusedInstance) else one.outcome).inc()
+
+
+def _by_study(batch: Sequence[ReceivedInstance]) -> list[list[ReceivedInstance]]:
+    """Group what is of one study and came for one purpose, in the order of arrival."""
+    groups: dict[tuple[str, str], list[ReceivedInstance]] = {}
+    for one in batch:
+        groups.setdefault((one.study_instance_uid, one.purpose.value), []).append(one)
+    return list(groups.values())
+
+
+def _by_series(batch: Sequence[ReceivedInstance]) -> list[list[ReceivedInstance]]:
+    groups: dict[str, list[ReceivedInstance]] = {}
+    for one in batch:
+        groups.setdefault(one.series_instance_uid, []).append(one)
+    return list(groups.values())
 
 
 def announce_study(runtime: Runtime, connection: Connection, study_instance_uid: str) -> None:

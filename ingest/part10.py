@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from ingest.admission import Request
@@ -12,27 +13,37 @@ PREAMBLE = b"\0" * 128 + b"DICM"
 IMPLEMENTATION_CLASS_UID = "2.25.134400964248564754242726009364896958219"
 
 
-def part10_file(request: Request, transfer_syntax_uid: str, purpose: Purpose | None, data_set: bytes) -> bytes:
+def before_data_set(request: Request, transfer_syntax_uid: str, purpose: Purpose | None) -> bytes:
     """
-    Put the file meta group (PS3.10 section 7.1) before a data set; the data set stays as it was received.
+    Return what stands before a data set: preamble and file meta group (PS3.10 section 7.1).
 
     Written by hand: a library that checks values would speak about what the network says, or refuse it, before there
     is anything to keep.
     """
-    group = b"".join(
+    before, after = _around_instance_uid(
+        request.sop_class_uid, transfer_syntax_uid, request.calling_ae_title, request.called_ae_title, purpose
+    )
+    group = before + _element(0x0003, b"UI", _ascii(request.sop_instance_uid)) + after
+    return PREAMBLE + _element(0x0000, b"UL", len(group).to_bytes(4, "little")) + group
+
+
+@lru_cache(maxsize=256)
+def _around_instance_uid(
+    sop_class_uid: str, transfer_syntax_uid: str, calling: str, called: str, purpose: Purpose | None
+) -> tuple[bytes, bytes]:
+    """Encode what is alike for the instances of one association: before and after the SOP Instance UID."""
+    before = _element(0x0001, b"OB", b"\x00\x01") + _element(0x0002, b"UI", _ascii(sop_class_uid))
+    after = b"".join(
         [
-            _element(0x0001, b"OB", b"\x00\x01"),
-            _element(0x0002, b"UI", _ascii(request.sop_class_uid)),
-            _element(0x0003, b"UI", _ascii(request.sop_instance_uid)),
             _element(0x0010, b"UI", _ascii(transfer_syntax_uid)),
             _element(0x0012, b"UI", _ascii(IMPLEMENTATION_CLASS_UID)),
-            _element(0x0017, b"AE", _ascii(request.calling_ae_title)),  # Sending Application Entity Title
-            _element(0x0018, b"AE", _ascii(request.called_ae_title)),  # Receiving Application Entity Title
+            _element(0x0017, b"AE", _ascii(calling)),  # Sending Application Entity Title
+            _element(0x0018, b"AE", _ascii(called)),  # Receiving Application Entity Title
             _element(0x0100, b"UI", _ascii(IMPLEMENTATION_CLASS_UID)),  # Private Information Creator UID
             _element(0x0102, b"OB", _ascii(purpose.value if purpose else "")),  # Private Information
         ]
     )
-    return PREAMBLE + _element(0x0000, b"UL", len(group).to_bytes(4, "little")) + group + data_set
+    return before, after
 
 
 def kept_purpose(file_meta: Any) -> Purpose | None:

@@ -1,10 +1,9 @@
-"""An instance as it was received: its header, whose it is, where it lies."""
+"""What an instance says of itself and of whose it is, read with pydicom: slow, and lenient about everything."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,9 +11,6 @@ from pydicom import dcmread
 
 from voorrang.dicom.header_reading import header_from_dataset
 from voorrang.dicom.headers import InstanceHeader
-from voorrang.identifiers import SiteKeys
-from voorrang.identity import PatientIdentity, StudyIdentity
-from voorrang.purpose import Purpose
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -27,26 +23,17 @@ class UnreadableInstanceError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ReceivedInstance:
-    """What intake needs of one stored instance."""
+class ReceivedHead:
+    """The header, which travels, and the elements that say whose the instance is, which do not."""
 
     header: InstanceHeader
-    identity: StudyIdentity
-    purpose: Purpose
-    sender: str
-    locator: str
-    size_bytes: int
-    received_at: datetime
-    is_conflict: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedInstance:
-    """What was refused: the reason, and the locator in quarantine when the bytes were kept."""
-
-    reason: str
-    locator: str | None
-    at: datetime
+    patient_id: str
+    patient_issuer: str
+    patient_name: str
+    patient_birth_date: str
+    patient_sex: str
+    accession_number: str
+    order_issuer: str
 
 
 def read_head(part10: bytes) -> Dataset:
@@ -66,48 +53,25 @@ def read_head(part10: bytes) -> Dataset:
     return ds
 
 
-def header_and_identity(ds: Dataset, keys: SiteKeys, default_issuer: str) -> tuple[InstanceHeader, StudyIdentity]:
+def received_head(ds: Dataset) -> ReceivedHead:
     """
-    Split what was read into the header, which travels, and the identity, which does not.
-
-    Parameters
-    ----------
-    ds
-        Head of a Part 10 file.
-    keys
-        Makes the opaque keys.
-    default_issuer
-        Domain of ids that name no issuer, by the sender's rule.
+    Take out of a head what is kept.
 
     Raises
     ------
     UnreadableInstanceError
         When an element is of a kind that no header can be made of.
     """
-    header = _header(ds)
-    patient_issuer = _text(ds, "IssuerOfPatientID") or default_issuer
-    patient_id = _text(ds, "PatientID")
-    accession = _text(ds, "AccessionNumber")
-    order_issuer = _order_issuer(ds) or default_issuer
-    # Without an id a patient is known by this study alone: nobody is taken for somebody else.
-    patient_key = keys.patient_key(patient_issuer, patient_id or f"study:{header.study_instance_uid}")
-    patient = PatientIdentity(
-        patient_key,
-        patient_id,
-        patient_issuer,
-        _text(ds, "PatientName"),
-        _text(ds, "PatientBirthDate"),
-        _text(ds, "PatientSex"),
+    return ReceivedHead(
+        header=_header(ds),
+        patient_id=_text(ds, "PatientID"),
+        patient_issuer=_text(ds, "IssuerOfPatientID"),
+        patient_name=_text(ds, "PatientName"),
+        patient_birth_date=_text(ds, "PatientBirthDate"),
+        patient_sex=_text(ds, "PatientSex"),
+        accession_number=_text(ds, "AccessionNumber"),
+        order_issuer=_order_issuer(ds),
     )
-    identity = StudyIdentity(
-        header.study_instance_uid,
-        patient,
-        keys.order_key(order_issuer, accession) if accession else "",
-        accession,
-        order_issuer if accession else "",
-        header.study_description,
-    )
-    return header, identity
 
 
 def _header(ds: Dataset) -> InstanceHeader:

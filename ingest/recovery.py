@@ -1,4 +1,4 @@
-"""After a crash: gives a row to every instance that is on disk without one."""
+"""Gives a row to every instance that is on disk without one: what neither the ledger nor its log speaks of."""
 
 from __future__ import annotations
 
@@ -9,28 +9,39 @@ from itertools import islice
 from ingest import store
 from ingest.admission import Request as StoreRequest
 from ingest.admission import purpose_of
+from ingest.identities import study_identity
 from ingest.intake import IntakeWorker
 from ingest.part10 import kept_purpose
-from ingest.received import ReceivedInstance, UnreadableInstanceError, header_and_identity, read_head
+from ingest.received import UnreadableInstanceError, read_head, received_head
+from ingest.taking import ReceivedInstance
 from voorrang.logs import get_logger
 from voorrang.runtime import Runtime
 
 CHUNK = 500
 
 
-def recover(runtime: Runtime, intake: IntakeWorker) -> int:
+def recover(runtime: Runtime, intake: IntakeWorker, before: datetime | None = None) -> int:
     """
     Take in every stored instance that has no row; return how many.
 
-    The file says who sent it to whom and what for (PS3.10, group 0002), so its purpose is what it was when it came,
-    whatever the settings say now; its time is that of the file.
+    It finds what a damaged ledger lost, or what came after a backup of the database that was restored. The file says
+    who sent it to whom and what for (PS3.10, group 0002), so its purpose is what it was when it came, whatever the
+    settings say now; its time is that of the file.
+
+    Parameters
+    ----------
+    runtime, intake
+        The service.
+    before
+        Younger files are not looked at, since the ledger speaks of them; None: all are.
     """
     recovered = 0
     locators = runtime.archive.instances()
-    while chunk := list(islice(locators, CHUNK)):
+    while (chunk := list(islice(locators, CHUNK))) and not runtime.stop.is_set():
         with runtime.database.read() as connection:
             known = store.known_locators(connection, chunk)
-        batch = list(_read(runtime, [locator for locator in chunk if locator not in known]))
+        found = _read(runtime, [locator for locator in chunk if locator not in known])
+        batch = [one for one in found if before is None or one.received_at < before]
         if batch:
             intake.take(batch)
             recovered += len(batch)
@@ -42,24 +53,31 @@ def recover(runtime: Runtime, intake: IntakeWorker) -> int:
 def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
     settings = runtime.settings
     for locator in locators:
-        path = runtime.archive.path(locator)
         try:
-            ds = read_head(path.read_bytes())
-            sender = str(ds.file_meta.get("SendingApplicationEntityTitle", "")).strip()
-            called = str(ds.file_meta.get("ReceivingApplicationEntityTitle", "")).strip()
-            rule = settings.senders.get(sender)
-            header, identity = header_and_identity(ds, runtime.keys, rule.default_issuer if rule else "")
+            path = runtime.archive.path(locator)
+            content = path.read_bytes()
+            ds = read_head(content)
+            head = received_head(ds)
+        except FileNotFoundError:
+            continue  # retention was quicker
         except UnreadableInstanceError:
             get_logger().error("stored instance cannot be read")
             continue
+        sender = str(ds.file_meta.get("SendingApplicationEntityTitle", "")).strip()
+        called = str(ds.file_meta.get("ReceivingApplicationEntityTitle", "")).strip()
+        rule = settings.senders.get(sender)
+        identity = study_identity(head, runtime.keys, rule.default_issuer if rule else "")
+        header = head.header
         request = StoreRequest(header.sop_class_uid, header.sop_instance_uid, sender, called)
         yield ReceivedInstance(
-            header=header,
-            identity=identity,
+            header_values=header.to_json(),
+            patient_key=identity.patient.patient_key,
+            order_key=identity.order_key,
+            identity=runtime.keys.identity_digest(repr(head).encode()),
             purpose=kept_purpose(ds.file_meta) or purpose_of(request, settings.called_ae_titles) or settings.purpose,
             sender=sender,
             locator=locator,
-            size_bytes=path.stat().st_size,
+            size_bytes=len(content),
             received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-            is_conflict=runtime.archive.is_conflict(locator),
+            outcome="new",
         )

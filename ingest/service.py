@@ -1,39 +1,102 @@
-"""Wires ingest."""
+"""Wires ingest: the listener and the process that assembles what it accepted."""
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from queue import Queue
+from threading import Event as Flag
 
-from ingest import store
 from ingest.accounting import Accountant
 from ingest.answering import on_findings_scored
 from ingest.assembling import Assembler
+from ingest.deleting import finish_removals
+from ingest.desk import Desk
+from ingest.hashing import Hasher
 from ingest.intake import IntakeWorker
-from ingest.listener import Listener
-from ingest.receiving import Intake, Receiver
 from ingest.recovery import recover
-from voorrang.runtime import start
+from ingest.retaining import RETAIN_EVERY_SECONDS, retention_of
+from ingest.tally import Tally
+from ingest.telling import listener_configuration
+from voorrang.errors import RetryableError
+from voorrang.logs import configure_logging, get_logger
+from voorrang.readiness import tell_ready
+from voorrang.runtime import Runtime, start
 from voorrang.settings import Settings
+from voorrang.stack.local import ingest_children
+from voorrang.stack.supervising import Supervisor
 
-INTAKE_SIZE = 5000
 ASSEMBLE_EVERY_SECONDS = 0.25
 ACCOUNT_EVERY_SECONDS = 5.0
+NICENESS = 10  # whoever sends waits for the listener; for this process nobody does
 
 
 def serve(settings: Settings) -> int:
-    """Run ingest until it is told to stop; return the exit code."""
+    """Run the listener and the assembling process, each its own, until told to stop; return the exit code."""
+    configure_logging("ingest", settings.log_level)
+    stop = Flag()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    supervisor = Supervisor([ingest_children()], stop)
+    if supervisor.start():
+        tell_ready()
+        supervisor.run()
+    return 0
+
+
+def listen(settings: Settings, *, is_durable: bool = True) -> int:
+    """Become the listener: a fresh interpreter in this very process, which has loaded none of what it does not need."""
+    told = listener_configuration(settings, is_durable=is_durable)
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "ingest.listening", told.to_json()])  # noqa: S606 - ourselves
+
+
+def assemble(settings: Settings) -> int:
+    """Give what was accepted its rows, and announce what is complete, until told to stop; return the exit code."""
     runtime = start("ingest", settings, settings.ingest_metrics_port)
-    queue: Intake = Queue(INTAKE_SIZE)
-    intake = IntakeWorker(runtime, queue)
-    recover(runtime, intake)
-    with runtime.database.read() as connection:
-        accountant = Accountant(runtime, intake, store.count_instances(connection))
-    receiver = Receiver(runtime.archive, runtime.keys, runtime.clock, settings, queue)
-    listener = Listener(settings, receiver)
-    listener.open()
+    os.nice(NICENESS)
+    desk = Desk(runtime.database, runtime.archive, runtime.keys, runtime.clock, settings, runtime.pathways)
+    _finish_removals(desk)
+    began_at = runtime.clock.now()
+    intake = IntakeWorker(runtime, settings.archive_dir / "ledger")
+    accountant = Accountant(runtime, intake, Tally(settings.archive_dir / "listener.tally"))
+    hasher = Hasher(runtime)
     runtime.consume({"findings-scored": partial(on_findings_scored, runtime)})
     runtime.work("intake", intake.run)
-    runtime.every(ASSEMBLE_EVERY_SECONDS, "assembling", Assembler(runtime).step)
+    runtime.work("hashing", hasher.run)
+    runtime.work("recovery", lambda: _recover(runtime, intake, accountant, began_at))
+    assembling = _Assembling(intake, Assembler(runtime, hasher.finish_series))
+    runtime.every(ASSEMBLE_EVERY_SECONDS, "assembling", assembling.step)
     runtime.every(ACCOUNT_EVERY_SECONDS, "accounting", accountant.step)
-    return runtime.run(on_stop=listener.close)
+    runtime.every(RETAIN_EVERY_SECONDS, "retention", retention_of(desk).step)
+    return runtime.run()
+
+
+@dataclass(slots=True)
+class _Assembling:
+    """Judges series only while the ledger is taken in: with a backlog a series that grows would look quiet."""
+
+    intake: IntakeWorker
+    assembler: Assembler
+
+    def step(self) -> None:
+        if not self.intake.is_behind:
+            self.assembler.step()
+
+
+def _finish_removals(desk: Desk) -> None:
+    """Remove what retention had decided on before a kill, lest recovery takes it for something new."""
+    try:
+        finish_removals(desk)
+    except RetryableError as error:
+        get_logger().warning("removals wait", reason=str(error))
+
+
+def _recover(runtime: Runtime, intake: IntakeWorker, accountant: Accountant, began_at: datetime) -> None:
+    while intake.has_unread() and not runtime.stop.wait(1.0):
+        pass
+    if recover(runtime, intake, began_at):
+        accountant.begin_anew()

@@ -6,23 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, case, distinct, func, insert, literal, select, update
-from sqlalchemy.exc import DataError
+from sqlalchemy import Connection, distinct, func, select, update
 
-from ingest.received import ReceivedInstance
-from ingest.tables import answer, claim, conflict, instance, refusal, series, study
+from ingest.tables import answer, claim, conflict, instance, refusal, removal, series, study
 from voorrang.clock import utc
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.outbox import insert_once
 from voorrang.purpose import Purpose
 
-UNFIT = (ValueError, OverflowError, DataError)  # what drivers and databases raise for a value that they cannot hold
 NOT_TAKEN_IN = "not_taken_in"  # answered Success, but no row can be made of it: set aside, with its locator
+# Series that nobody awaits an answer of, since an operator has suppressed their study.
+_OF_SUPPRESSED = (
+    select(series.c.series_instance_uid)
+    .join(study, study.c.study_instance_uid == series.c.study_instance_uid)
+    .where(study.c.suppressed_at.is_not(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenClaim:
-    """A claim whose series holds instances that no completed revision has."""
+    """A claim whose series holds instances that no completed revision has; `forced`: an operator waits no more."""
 
     series_instance_uid: str
     study_instance_uid: str
@@ -30,6 +33,9 @@ class OpenClaim:
     began_at: datetime
     last_received_at: datetime
     instance_count: int
+    sender: str
+    forced: bool
+    run: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class UnconfirmedClaim:
     instances_digest: str
     began_at: datetime
     last_received_at: datetime
+    sender: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,109 +64,13 @@ class StudyRow:
     prior: bool
     first_received_at: datetime
     last_received_at: datetime
+    suppressed: bool
 
 
-def insert_instance(connection: Connection, received: ReceivedInstance) -> bool:
-    """
-    Write an instance's row; False when it is there already or is a conflict.
-
-    A conflict has the SOP Instance UID of another: with other bytes beside it, or in another series or study.
-    """
-    header = received.header
-    values = {
-        "sop_instance_uid": header.sop_instance_uid,
-        "series_instance_uid": header.series_instance_uid,
-        "locator": received.locator,
-        "size_bytes": received.size_bytes,
-        "received_at": received.received_at,
-        "header": header.to_json(),
-    }
-    if not received.is_conflict and insert_once(connection, instance, values):
-        return True
-    mine = instance.c.locator == received.locator
-    if connection.execute(select(instance.c.locator).where(mine)).first() is None:
-        beside = ("locator", "sop_instance_uid", "received_at")
-        insert_once(connection, conflict, {name: values[name] for name in beside})
-    return False
 
 
-def touch_study(connection: Connection, received: ReceivedInstance, prior: bool) -> bool:
-    """Write the study's row or widen its times; True when the study is new."""
-    at = received.received_at
-    identity = received.identity
-    is_new = insert_once(
-        connection,
-        study,
-        {
-            "study_instance_uid": identity.study_instance_uid,
-            "study_version": 0,
-            "purpose": received.purpose.value,
-            "patient_key": identity.patient.patient_key,
-            "order_key": identity.order_key,
-            "prior": prior,
-            "first_received_at": at,
-            "last_received_at": at,
-        },
-    )
-    if not is_new:
-        _widen(connection, study, study.c.study_instance_uid == identity.study_instance_uid, at)
-    return is_new
 
 
-def raise_purpose(connection: Connection, study_instance_uid: str, purpose: Purpose) -> bool:
-    """Give a study the purpose that the stack serves; True when it had another: it was sent for that one before."""
-    where = (study.c.study_instance_uid == study_instance_uid) & (study.c.purpose != purpose.value)
-    return connection.execute(update(study).where(where).values(purpose=purpose.value)).rowcount == 1
-
-
-def touch_series(connection: Connection, header: InstanceHeader, at: datetime) -> bool:
-    """Write the series' row or widen its times; True when the series is new."""
-    is_new = insert_once(
-        connection,
-        series,
-        {
-            "series_instance_uid": header.series_instance_uid,
-            "study_instance_uid": header.study_instance_uid,
-            "modality": header.modality[:16],
-            "first_received_at": at,
-            "last_received_at": at,
-            "revision": 0,
-            "instances_digest": "",
-        },
-    )
-    if not is_new:
-        _widen(connection, series, series.c.series_instance_uid == header.series_instance_uid, at)
-    return is_new
-
-
-def _widen(connection: Connection, table: Table, where: ColumnElement[bool], at: datetime) -> None:
-    """Make the times of a row hold a time, in whatever order the instances are taken in."""
-    first, last = table.c.first_received_at, table.c.last_received_at
-    connection.execute(
-        update(table)
-        .where(where, (first > at) | (last < at))
-        .values(
-            first_received_at=case((first > at, literal(at, first.type)), else_=first),
-            last_received_at=case((last < at, literal(at, last.type)), else_=last),
-        )
-    )
-
-
-def open_claim(connection: Connection, series_instance_uid: str, pathway: str, at: datetime) -> bool:
-    """Open a pathway's claim on a series, or open it again for late instances; True when the claim is new."""
-    key = {"series_instance_uid": series_instance_uid, "pathway": pathway}
-    fresh = {
-        "open": True,
-        "began_at": at,
-        "completed_revision": 0,
-        "confirmed_revision": 0,
-        "answered_revision": 0,
-    }
-    if insert_once(connection, claim, key | fresh):
-        return True
-    where = (claim.c.series_instance_uid == series_instance_uid) & (claim.c.pathway == pathway) & ~claim.c.open
-    connection.execute(update(claim).where(where).values(open=True, began_at=at))
-    return False
 
 
 def next_study_version(connection: Connection, study_instance_uid: str) -> int:
@@ -181,6 +92,7 @@ def study_row(connection: Connection, study_instance_uid: str) -> StudyRow:
         row.prior,
         utc(row.first_received_at),
         utc(row.last_received_at),
+        row.suppressed_at is not None,
     )
 
 
@@ -206,7 +118,7 @@ def study_claims(connection: Connection, study_instance_uid: str) -> list[tuple[
 
 
 def open_claims(connection: Connection) -> list[OpenClaim]:
-    """Return every claim that awaits completeness."""
+    """Return every claim that awaits completeness; none of a study that an operator has suppressed."""
     counts = (
         select(instance.c.series_instance_uid, func.count().label("n"))
         .where(instance.c.series_instance_uid.in_(select(claim.c.series_instance_uid).where(claim.c.open)))
@@ -214,10 +126,11 @@ def open_claims(connection: Connection) -> list[OpenClaim]:
         .subquery()
     )
     rows = connection.execute(
-        select(claim, series.c.study_instance_uid, series.c.last_received_at, counts.c.n)
+        select(claim, series.c.study_instance_uid, series.c.last_received_at, series.c.sender, counts.c.n)
         .join(series, series.c.series_instance_uid == claim.c.series_instance_uid)
+        .join(study, study.c.study_instance_uid == series.c.study_instance_uid)
         .join(counts, counts.c.series_instance_uid == claim.c.series_instance_uid)
-        .where(claim.c.open)
+        .where(claim.c.open, study.c.suppressed_at.is_(None))
     )
     return [
         OpenClaim(
@@ -227,17 +140,23 @@ def open_claims(connection: Connection) -> list[OpenClaim]:
             utc(r.began_at),
             utc(r.last_received_at),
             r.n,
+            r.sender,
+            r.forced_at is not None,
+            r.run,
         )
         for r in rows
     ]
 
 
 def unconfirmed_claims(connection: Connection, since: datetime) -> list[UnconfirmedClaim]:
-    """Return the claims completed since a time whose last revision is not confirmed."""
+    """Return the claims completed since a time whose last revision is not confirmed; none of a suppressed study."""
+    of_series = (series.c.study_instance_uid, series.c.last_received_at, series.c.instances_digest, series.c.sender)
     rows = connection.execute(
-        select(claim, series.c.study_instance_uid, series.c.last_received_at, series.c.instances_digest)
+        select(claim, *of_series)
         .join(series, series.c.series_instance_uid == claim.c.series_instance_uid)
+        .join(study, study.c.study_instance_uid == series.c.study_instance_uid)
         .where(
+            study.c.suppressed_at.is_(None),
             ~claim.c.open,
             claim.c.confirmed_revision < claim.c.completed_revision,
             claim.c.completed_revision == series.c.revision,
@@ -253,6 +172,7 @@ def unconfirmed_claims(connection: Connection, since: datetime) -> list[Unconfir
             r.instances_digest,
             utc(r.began_at),
             utc(r.last_received_at),
+            r.sender,
         )
         for r in rows
     ]
@@ -299,7 +219,9 @@ def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: d
         connection.execute(update(series).where(mine).values(revision=revision, instances_digest=digest))
     where = (claim.c.series_instance_uid == found.series_instance_uid) & (claim.c.pathway == found.pathway)
     before = connection.execute(select(claim.c.completed_revision).where(where)).scalar_one()
-    connection.execute(update(claim).where(where).values(open=False, completed_revision=revision, completed_at=now))
+    # What an operator forced is done with: late slices are waited for again.
+    closed = {"open": False, "completed_revision": revision, "completed_at": now, "forced_at": None}
+    connection.execute(update(claim).where(where).values(closed))
     return None if before == revision else revision
 
 
@@ -328,10 +250,6 @@ def close_answered(connection: Connection, series_instance_uid: str, pathway: st
     )
 
 
-def record_refusal(connection: Connection, reason: str, locator: str | None, now: datetime) -> None:
-    """Write down an instance that was refused, and where its bytes are kept."""
-    connection.execute(insert(refusal).values(reason=reason, locator=locator, at=now))
-
 
 def count_instances(connection: Connection) -> int:
     """Return how many accepted instances have a row, conflicts and what could not be taken in too."""
@@ -344,17 +262,19 @@ def count_instances(connection: Connection) -> int:
 
 
 def known_locators(connection: Connection, locators: Sequence[str]) -> set[str]:
-    """Return which of these locators have a row."""
+    """Return which of these locators have a row, or are to be removed."""
     found = connection.execute(select(instance.c.locator).where(instance.c.locator.in_(locators))).scalars()
     beside = connection.execute(select(conflict.c.locator).where(conflict.c.locator.in_(locators))).scalars()
     aside = connection.execute(select(refusal.c.locator).where(refusal.c.locator.in_(locators))).scalars()
-    return {*found, *beside, *(locator for locator in aside if locator is not None)}
+    going = connection.execute(select(removal.c.locator).where(removal.c.locator.in_(locators))).scalars()
+    return {*found, *beside, *going, *(locator for locator in aside if locator is not None)}
 
 
 def count_waiting(connection: Connection) -> int:
     """Return how many instances belong to a series that awaits more instances or an answer."""
     pending = select(claim.c.series_instance_uid).where(
-        claim.c.open | (claim.c.answered_revision < claim.c.completed_revision)
+        claim.c.open | (claim.c.answered_revision < claim.c.completed_revision),
+        claim.c.series_instance_uid.not_in(_OF_SUPPRESSED),
     )
     where = instance.c.series_instance_uid.in_(pending)
     return int(connection.execute(select(func.count()).select_from(instance).where(where)).scalar_one())
@@ -367,6 +287,7 @@ def oldest_unanswered(connection: Connection, pathways: Sequence[str]) -> dateti
             claim.c.pathway.in_(pathways),
             ~claim.c.open,
             claim.c.answered_revision < claim.c.completed_revision,
+            claim.c.series_instance_uid.not_in(_OF_SUPPRESSED),
         )
     ).scalar_one()
     return utc(oldest) if oldest is not None else None

@@ -14,9 +14,11 @@ from sqlalchemy import (
     String,
     Table,
     false,
+    text,
 )
 
 metadata = MetaData()
+NO_HASH = text("content_sha256 = ''")
 
 study = Table(
     "ingest_study",
@@ -59,6 +61,7 @@ instance = Table(
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("header", JSON, nullable=False),
     Column("content_sha256", String(64), nullable=False, server_default=""),  # of the file; empty until it is made
+    Index("ingest_instance_without_hash", "content_sha256", sqlite_where=NO_HASH, postgresql_where=NO_HASH),
 )
 
 conflict = Table(
@@ -96,7 +99,7 @@ claim = Table(
     Column("completed_at", DateTime(timezone=True)),
     Column("forced_at", DateTime(timezone=True)),  # an operator says: go on with what is there
     Column("run", Integer, nullable=False, server_default="1"),  # one more for each commanded reprocess
-    Index("ingest_claim_open", "open"),
+    Index("ingest_claim_open", "open", "completed_at"),
 )
 
 answer = Table(
@@ -108,12 +111,20 @@ answer = Table(
     Column("model_id", String(64), primary_key=True),
 )
 
+# What retention has decided to take from the archive and has not removed yet.
+removal = Table(
+    "ingest_removal",
+    metadata,
+    Column("locator", String(400), primary_key=True),
+    Column("decided_at", DateTime(timezone=True), nullable=False),
+)
+
 # How far the journal of the listener has been taken in, and how many accepted instances that were.
 position = Table(
     "ingest_position",
     metadata,
     Column("name", String(32), primary_key=True),
-    Column("segment", Integer, nullable=False),
+    Column("segment", BigInteger, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("taken_in", BigInteger, nullable=False),
 )

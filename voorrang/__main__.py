@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from voorrang.commands import demo, doctor, migrate, models, services, up
+from voorrang.commands import bench, demo, doctor, migrate, models, services, up, where
 from voorrang.errors import ConfigurationError, RetryableError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Research and validation software: not CE-marked, not for clinical use.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (up, demo, services, models, migrate, doctor):
+    for module in (up, demo, services, where, models, migrate, doctor, bench):
         module.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -54,6 +54,30 @@ class SiteKeys:
         """Return the key of an order; `domain` is the issuer of the number, or the sender's default."""
         return self._key("o", domain, accession_number)
 
+    def for_study(self, study_instance_uid: str, patient: tuple[str, str], order: tuple[str, str]) -> tuple[str, str]:
+        """
+        Return the keys of a study's patient and of its order; the latter is empty without an accession number.
+
+        Without an id a patient is known by this study alone: nobody is taken for somebody else.
+
+        Parameters
+        ----------
+        study_instance_uid
+            The study.
+        patient, order
+            Domain and identifier; an empty identifier is none.
+        """
+        domain, patient_id = patient
+        order_domain, accession_number = order
+        return (
+            self.patient_key(domain, patient_id or f"study:{study_instance_uid}"),
+            self.order_key(order_domain, accession_number) if accession_number else "",
+        )
+
+    def identity_digest(self, identity: bytes) -> str:
+        """Return what tells whether two instances say the same of a patient, without saying what."""
+        return hmac.new(self.secret, b"identity" + identity, hashlib.sha256).hexdigest()[:32]
+
     def study_key(self, study_instance_uid: str) -> str:
         """Return the short key that stands for a study in logs."""
         return self._key("s", "", study_instance_uid)[:14]

@@ -83,6 +83,12 @@ def _write_newest(
         connection.execute(update(table).where(*where).values(**changes))
 
 
+def studies_of_accession(connection: Connection, accession_number: str) -> list[str]:
+    """Return the StudyInstanceUIDs of an accession number, of whatever issuer: several orders may have one number."""
+    query = select(identity_study.c.study_instance_uid).where(identity_study.c.accession_number == accession_number)
+    return list(connection.execute(query).scalars()) if accession_number else []
+
+
 def look_up(connection: Connection, study_instance_uids: Collection[str]) -> dict[str, StudyIdentity]:
     """Return the identity of each study that is known."""
     s, p = identity_study.c, identity_patient.c

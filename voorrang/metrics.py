@@ -19,6 +19,8 @@ EVENTS_DEAD_LETTERED = Counter(
 OUTBOX_WAITING = Gauge("voorrang_outbox_waiting", "Events written but not yet acknowledged by the broker", ["service"])
 
 INSTANCES_RECEIVED = Counter("voorrang_instances_received_total", "C-STORE requests answered", ["outcome"])
+ASSOCIATIONS_OPEN = Gauge("voorrang_associations_open", "DICOM associations that stand now")
+HASH_CPU_SECONDS = Counter("voorrang_hash_cpu_seconds_total", "Processor time of hashing what was received")
 STUDIES_RECEIVED = Counter("voorrang_studies_received_total", "Studies seen for the first time")
 SERIES_COMPLETED = Counter("voorrang_series_completed_total", "Series revisions complete", ["pathway", "partial"])
 UNACCOUNTED_INSTANCES = Gauge(
@@ -28,6 +30,17 @@ WAITING_INSTANCES = Gauge("voorrang_waiting_instances", "Accepted instances whos
 OLDEST_WAITING_SECONDS = Gauge(
     "voorrang_oldest_waiting_seconds", "Age of the oldest complete series without an answer", ["lane"]
 )
+ARCHIVE_INSTANCES_DELETED = Counter(
+    "voorrang_archive_deleted_instances_total", "Instances that retention decided to delete", ["reason"]
+)
+ARCHIVE_BYTES_DELETED = Counter(
+    "voorrang_archive_deleted_bytes_total", "Bytes of instances that retention decided to delete", ["reason"]
+)
+ARCHIVE_DELETABLE_BYTES = Gauge(
+    "voorrang_archive_deletable_bytes", "Bytes that retention may delete now or when the disk is low, as far as counted"
+)
+DISK_FREE_BYTES = Gauge("voorrang_disk_free_bytes", "Free room on the disk of the archive")
+DISK_LOW_BYTES = Gauge("voorrang_disk_low_bytes", "Free room below which retention deletes before the limits; 0: never")
 
 SERIES_READ = Counter("voorrang_series_read_total", "Series answered by a model", ["model", "state"])
 SERIES_OUT_OF_SCOPE = Counter("voorrang_series_out_of_scope_total", "Series refused by the gate", ["model", "reason"])

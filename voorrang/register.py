@@ -110,7 +110,7 @@ def activate(
     ConfigurationError
         When the actor is missing, the version is not registered, or the pathway does not name the model.
     """
-    _require_actor(by)
+    require_actor(by)
     if model not in registered(connection, model.model_id):
         raise ConfigurationError(f"{model.model_id} {model.version} is not registered: `voorrang model add` first")
     use = pathway.model_use(model.model_id)
@@ -141,7 +141,7 @@ def suspend(
     ConfigurationError
         When the actor is missing, or the model was never activated there.
     """
-    _require_actor(by)
+    require_actor(by)
     current = _latest(connection).get((pathway, model_id))
     if current is None:
         raise ConfigurationError(f"{model_id} was never activated on pathway {pathway}")
@@ -322,6 +322,14 @@ def _identity(model: ModelVersion) -> ModelIdentity:
     return ModelIdentity(model_id=model.model_id, version_label=model.version, weights_digest=model.weights_digest)
 
 
-def _require_actor(by: Actor) -> None:
+def require_actor(by: Actor) -> None:
+    """
+    Check that a decision says who, in which role and why.
+
+    Raises
+    ------
+    ConfigurationError
+        When one of them is missing.
+    """
     if not by.actor.strip() or not by.role.strip() or not by.reason.strip():
         raise ConfigurationError("a decision has an actor, a role and a reason: --actor, --role, --reason")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -32,13 +31,13 @@ from voorrang.outbox import insert_once
 from voorrang.pathways.loading import load_pathways
 from voorrang.pathways.pathway import Pathway
 from voorrang.purpose import Purpose
+from voorrang.readiness import tell_ready
 from voorrang.relaying import Relay
 from voorrang.settings import Settings
 from voorrang.site_secret import load_site_keys
 from voorrang.tables import site_fact
 from voorrang.topics import TOPICS, consumed_by, topic_of
 
-READY_VARIABLE = "VOORRANG_READY_FD"
 BROKER_PATIENCE_SECONDS = 30.0
 JOIN_SECONDS = 15.0
 
@@ -281,14 +280,6 @@ def _patiently(act: Callable[[], T], bootstrap: str) -> T:
                 remedy = "start it, or set VOORRANG_KAFKA_BOOTSTRAP"
                 raise ConfigurationError(f"no Kafka broker answers at {bootstrap}: {remedy}") from error
             Flag().wait(0.2)
-
-
-def tell_ready() -> None:
-    """Write a line to the pipe of whoever started us, if there is one."""
-    descriptor = os.environ.pop(READY_VARIABLE, None)
-    if descriptor:
-        os.write(int(descriptor), b"ready\n")
-        os.close(int(descriptor))
 
 
 def site_is_known(connection: Connection) -> bool:

@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from voorrang.errors import ConfigurationError
+from voorrang.events.records import Lane
 from voorrang.purpose import Purpose
 
 CONFIG_VARIABLE = "VOORRANG_CONFIG"
@@ -30,6 +31,10 @@ class SenderRule(BaseModel):
 
     prefetch: bool = False
     default_issuer: str = ""
+    quiet_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    lane: Lane | None = None
+    sop_classes: tuple[str, ...] = Field(default=(), description="what it may store; empty: every storage class")
+    max_instances_per_second: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="0: no limit")
 
 
 class Settings(BaseSettings):
@@ -50,14 +55,22 @@ class Settings(BaseSettings):
     kafka_session_timeout_ms: int = Field(default=6000, ge=6000)
     bind_host: str = "127.0.0.1"
     show_names: bool = True
-    dicom_port: int = Field(default=11112, ge=1, le=65535)
+    dicom_port: int = Field(default=11112, ge=0, le=65535, description="0: with TLS only")
+    dicom_tls_port: int = Field(default=0, ge=0, le=65535, description="0: without TLS")
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_authorities: Path | None = None
     ae_titles: dict[str, Purpose] = Field(
         default_factory=dict,
         description="called AE title -> purpose; empty: VOORRANG for the stack's purpose",
     )
     senders: dict[str, SenderRule] = Field(default_factory=dict)
+    known_senders_only: bool = Field(default=False, description="reject a calling AE title that `senders` lacks")
+    association_idle_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     max_associations: int = Field(default=64, ge=1)
     disk_reserve_bytes: int = Field(default=2_000_000_000, ge=0)
+    disk_low_bytes: int | None = Field(default=None, ge=0, description="none: 2.5 times the reserve; 0: never")
+    retention_days_unclaimed: int = Field(default=14, ge=0, description="0: never deleted by age")
     worklist_port: int = Field(default=8080, ge=1, le=65535)
     ingest_metrics_port: int = Field(default=9101, ge=1, le=65535)
     inference_metrics_port: int = Field(default=9102, ge=1, le=65535)
@@ -75,6 +88,38 @@ class Settings(BaseSettings):
                 "set VOORRANG_SHOW_NAMES=false or VOORRANG_BIND_HOST=127.0.0.1"
             )
         return self
+
+    @model_validator(mode="after")
+    def _low_before_the_reserve(self) -> Self:
+        if self.disk_low_bytes and self.disk_low_bytes < self.disk_reserve_bytes:
+            raise ValueError(
+                "disk_low_bytes is below disk_reserve_bytes: images would be refused before retention makes room; "
+                "raise VOORRANG_DISK_LOW_BYTES, or set it to 0 so that it never does"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        files = (self.tls_certificate, self.tls_key, self.tls_authorities)
+        if self.dicom_tls_port and None in files:
+            raise ValueError(
+                "dicom_tls_port needs VOORRANG_TLS_CERTIFICATE, VOORRANG_TLS_KEY and VOORRANG_TLS_AUTHORITIES"
+            )
+        if not self.dicom_port and not self.dicom_tls_port:
+            raise ValueError("dicom_port and dicom_tls_port are both 0: nobody could send; set one")
+        return self
+
+    def tls_files(self) -> tuple[Path, Path, Path] | None:
+        """Return certificate, key and authorities; None without TLS."""
+        certificate, key, authorities = self.tls_certificate, self.tls_key, self.tls_authorities
+        if not self.dicom_tls_port or certificate is None or key is None or authorities is None:
+            return None
+        return certificate, key, authorities
+
+    @property
+    def low_bytes(self) -> int:
+        """Free room below which retention takes what is answered before its limit; 0: never."""
+        return self.disk_reserve_bytes * 5 // 2 if self.disk_low_bytes is None else self.disk_low_bytes
 
     @property
     def called_ae_titles(self) -> dict[str, Purpose]:

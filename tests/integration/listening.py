@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from queue import Queue
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -24,17 +23,24 @@ from sqlalchemy import select
 from sqlalchemy.engine import URL
 from sqlalchemy.sql import Select
 
-from ingest import store
+from ingest import intake_store, store
 from ingest.accounting import Accountant
 from ingest.admission import Request, StoreStatus
 from ingest.assembling import Assembler
 from ingest.intake import IntakeWorker
-from ingest.listener import Listener
-from ingest.received import RefusedInstance
-from ingest.receiving import Intake, Receiver
+from ingest.ledger import LedgerWriter, read_entries
+from ingest.listening.configuration import ListenerConfiguration
+from ingest.listening.journaling import Journal
+from ingest.listening.receiving import Receiver
+from ingest.listening.server import Server
+from ingest.taking import ReceivedInstance, RefusedInstance, Taken, taken
+from ingest.tally import Tally
+from ingest.telling import listener_configuration
 from tests.builders import make_runtime
 from tests.fakes import InMemoryBroker
 from tests.neighbours.starting import free_port
+from voorrang.archive.instance_files import InstanceFiles
+from voorrang.archive.write_ahead_log import WriteAheadLog
 from voorrang.clock import ManualClock
 from voorrang.database import Database
 from voorrang.events.envelope import Event, decode
@@ -48,7 +54,6 @@ CT = str(CTImageStorage)
 EXPLICIT_LITTLE = str(ExplicitVRLittleEndian)
 CT_CONTEXT = (CT, EXPLICIT_LITTLE)
 STUDY = "1.2.826.0.1.3680043.8.498.71"
-INTAKE_SIZE = 1000
 
 
 def real_data(name: str) -> Path:
@@ -66,7 +71,7 @@ class Station:
     runtime: Runtime
     broker: InMemoryBroker
     clock: ManualClock
-    queue: Intake
+    journal: Journal
     receiver: Receiver
     intake: IntakeWorker
     assembler: Assembler
@@ -87,9 +92,9 @@ class Station:
         ]
 
     def take_in(self) -> None:
-        """Empty the intake queue."""
-        while self.intake.pending():
-            self.intake.step()
+        """Take in what the ledger holds."""
+        while self.intake.step():
+            pass
 
     def account(self) -> None:
         """Set the gauges."""
@@ -100,8 +105,19 @@ class Station:
         return list(self.runtime.archive.instances())
 
     def refused(self) -> list[RefusedInstance]:
-        """Return the refusals that wait for their rows, leaving the queue as it is."""
-        return [one for one in list(self.queue.queue) if isinstance(one, RefusedInstance)]
+        """Return the refusals that wait for their rows, leaving the ledger as it is."""
+        return [one for one in self.unread() if isinstance(one, RefusedInstance)]
+
+    def received(self) -> list[ReceivedInstance]:
+        """Return the instances that wait for their rows, leaving the ledger as it is."""
+        return [one for one in self.unread() if isinstance(one, ReceivedInstance)]
+
+    def unread(self) -> list[Taken]:
+        """Return what intake has not taken in."""
+        with self.runtime.database.read() as connection:
+            position, _ = intake_store.read_position(connection)
+        entries, _ = read_entries(self.intake.ledger, position, 1_000_000)
+        return [one for one in map(taken, entries) if one is not None]
 
     def rows(self, query: Select[Any]) -> list[Any]:
         """Run a query."""
@@ -146,24 +162,34 @@ def make_station(database: Database, data_dir: Path, clock: ManualClock, **setti
     broker = InMemoryBroker()
     settings = {"dicom_port": free_port(), **settings}
     runtime = make_runtime("ingest", database, data_dir, broker=broker, clock=clock, **settings)
-    queue: Intake = Queue(INTAKE_SIZE)
-    intake = IntakeWorker(runtime, queue)
-    with database.read() as connection:
-        accountant = Accountant(runtime, intake, store.count_instances(connection))
-    receiver = Receiver(runtime.archive, runtime.keys, clock, runtime.settings, queue)
-    return Station(runtime, broker, clock, queue, receiver, intake, Assembler(runtime), accountant)
+    told = listener_configuration(runtime.settings)
+    receiver = make_receiver(told, runtime, clock, log=None)
+    intake = IntakeWorker(runtime, runtime.archive.root / "ledger")
+    accountant = Accountant(runtime, intake, receiver.tally)
+    accountant.step()
+    return Station(runtime, broker, clock, receiver.journal, receiver, intake, Assembler(runtime), accountant)
+
+
+def make_receiver(
+    told: ListenerConfiguration, runtime: Runtime, clock: ManualClock, log: WriteAheadLog | None
+) -> Receiver:
+    """Wire what the listener's process wires; without a write-ahead log answers come before bytes are durable."""
+    archive = runtime.archive
+    journal = Journal(LedgerWriter(archive.root / "ledger"), log, InstanceFiles(archive))
+    journal.recover()
+    return Receiver(told, archive, journal, Tally(archive.root / "listener.tally"), clock, runtime.keys)
 
 
 @contextmanager
 def listening(station: Station) -> Iterator[Station]:
     """Run a station's listener; what it sets in the libraries for its process is put back afterwards."""
     mode, validator = pydicom.config.settings.reading_validation_mode, _config.VALIDATORS["UI"]
-    listener = Listener(station.runtime.settings, station.receiver)
+    server = Server(station.receiver.configuration, station.receiver)
     try:
-        listener.open()
+        server.open()
         yield station
     finally:
-        listener.close()
+        server.close()
         pydicom.config.settings.reading_validation_mode = mode
         _config.VALIDATORS["UI"] = validator
 

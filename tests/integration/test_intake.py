@@ -15,9 +15,9 @@ from sqlalchemy import delete, func, select
 from ingest import store
 from ingest.admission import StoreStatus
 from ingest.answering import on_findings_scored
-from ingest.received import ReceivedInstance
 from ingest.recovery import recover
 from ingest.tables import claim, conflict, instance, refusal, series
+from ingest.taking import ReceivedInstance
 from tests.builders import make_event, make_findings_scored
 from tests.integration.listening import STUDY, Station, make_ct, make_stack, make_station, own_database
 from tests.neighbours.starting import wait_until
@@ -108,7 +108,7 @@ def test_a_whole_quiet_series_is_announced_once_with_a_manifest_of_every_instanc
     stack = make_stack(12)
     station.receive(*stack)
     station.take_in()
-    let_pass(station, 4.9)
+    let_pass(station, 3.9)
     assert completed(station) == []
     let_pass(station, 0.1)
     let_pass(station, 30)
@@ -165,7 +165,7 @@ def test_late_slices_make_revision_2_with_a_digest_of_its_own(station: Station) 
     station.clock.advance(600)
     station.receive(*make_stack(3, first=10))
     station.take_in()
-    let_pass(station, 4.9)
+    let_pass(station, 3.9)
     assert completed(station) == [("stroke", 1, 9)]
     let_pass(station, 0.1)
     assert completed(station) == [("stroke", 1, 9), ("stroke", 2, 12)]
@@ -301,7 +301,7 @@ def test_times_of_a_study_hold_every_instance_in_whatever_order_they_are_taken_i
     station.receive(make_ct(1))
     station.clock.advance(60)
     station.receive(make_ct(2))
-    batch = [station.queue.get_nowait(), station.queue.get_nowait()]
+    batch = station.unread()
     station.intake.take(batch[::-1])
     row = station.study()
     assert (row.last_received_at - row.first_received_at).total_seconds() == 60
@@ -371,8 +371,9 @@ def test_a_study_on_the_list_stays_there_when_it_is_sent_for_qa(station: Station
 
 
 def kill(station: Station) -> None:
-    """Lose what a killed process loses: all that is only in memory."""
-    station.queue.queue.clear()
+    """Lose more than a killed process loses: the whole ledger."""
+    for path in station.intake.ledger.iterdir():
+        path.unlink()
 
 
 def test_what_was_on_disk_without_a_row_is_recovered(new_station: NewStation) -> None:
@@ -481,12 +482,11 @@ def test_a_row_that_is_lost_behind_our_back_is_seen(station: Station) -> None:
 
 def test_an_instance_of_which_no_row_can_be_made_stops_nothing_and_is_accounted_for(station: Station) -> None:
     station.receive(*make_stack(5))
-    batch = [station.queue.get_nowait() for _ in range(5)]
+    batch = station.unread()
     poisoned = batch[2]
     assert isinstance(poisoned, ReceivedInstance)
-    batch[2] = replace(poisoned, header=replace(poisoned.header, modality="\ud800"))  # half a character: no text
-    for _ in batch:
-        station.queue.task_done()
+    odd = poisoned.header_values | {"sop_instance_uid": "\ud800"}  # half a character: no text
+    batch[2] = replace(poisoned, header_values=odd)
     station.intake.take(batch)
     assert count(station, instance) == 4
     assert [row.locator for row in station.rows(select(refusal))] == [poisoned.locator]
@@ -496,10 +496,10 @@ def test_an_instance_of_which_no_row_can_be_made_stops_nothing_and_is_accounted_
 
 def test_a_defect_of_ours_sets_nothing_aside(station: Station) -> None:
     station.receive(*make_stack(2))
-    batch = [station.queue.get_nowait(), station.queue.get_nowait()]
+    batch = station.unread()
     assert isinstance(batch[1], ReceivedInstance)
-    batch[1] = replace(batch[1], header=None)  # type: ignore[arg-type]
-    with pytest.raises(AttributeError):
+    batch[1] = replace(batch[1], header_values=None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
         station.intake.take(batch)
     assert (count(station, instance), count(station, refusal)) == (0, 0)
     assert recover(station.runtime, station.intake) == 2
@@ -541,7 +541,7 @@ def test_the_worker_takes_in_what_comes_until_it_is_stopped(station: Station) ->
     station.runtime.work("intake", station.intake.run)
     try:
         station.receive(*make_stack(12))
-        wait_until(lambda: station.intake.pending() == 0, 20, "the intake did not take everything in")
+        wait_until(lambda: not station.intake.has_unread(), 20, "the intake did not take everything in")
         assert count(station, instance) == 12
     finally:
         station.runtime.stop.set()

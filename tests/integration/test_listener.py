@@ -9,7 +9,8 @@ from pydicom import dcmread
 from pynetdicom.presentation import AllStoragePresentationContexts
 
 from ingest.admission import StoreStatus
-from ingest.listener import Listener
+from ingest.listening.server import Server
+from ingest.tally import Count
 from tests.integration.listening import (
     CT,
     CT_CONTEXT,
@@ -94,10 +95,6 @@ def test_an_echo_is_answered(station: Station) -> None:
     assert echo(station.port) == StoreStatus.SUCCESS
 
 
-def test_an_echo_to_an_unknown_ae_title_is_not_authorised(station: Station) -> None:
-    assert echo(station.port, "SOMEBODY") == StoreStatus.NOT_AUTHORISED
-
-
 @pytest.mark.parametrize(("name", "count"), REAL)
 def test_a_real_study_is_stored_whole(station: Station, name: str, count: int) -> None:
     files = dicom_files(real_data(name))
@@ -156,11 +153,15 @@ def test_the_file_says_who_sent_it_to_whom(station: Station) -> None:
     assert meta.MediaStorageSOPInstanceUID == INSTANCE
 
 
-def test_an_unknown_called_ae_title_is_not_authorised_and_nothing_is_stored(station: Station, tmp_path: Path) -> None:
-    assert send(station.port, [make_ct()], called="SOMEBODY") == [StoreStatus.NOT_AUTHORISED]
+@pytest.mark.parametrize("called", ["SOMEBODY", "voorrang", "VOORRANG-QA"])
+def test_an_unknown_called_ae_title_is_rejected_and_nothing_is_stored(
+    station: Station, tmp_path: Path, called: str
+) -> None:
+    with pytest.raises(AssociationLostError), RawSCU(station.port, [CT_CONTEXT], called=called) as scu:
+        scu.store(CT_CONTEXT, CT, INSTANCE, encoded(make_ct()))
     assert station.stored() == []
-    assert [path for path in (tmp_path / "data" / "archive").rglob("*") if path.is_file()] == []
-    assert [one.reason for one in station.refused()] == ["unknown_called_ae_title"]
+    assert [path for path in (tmp_path / "data" / "archive" / "studies").rglob("*")] == []
+    assert station.receiver.tally.read(Count.ASSOCIATIONS_REJECTED) == 1
 
 
 def test_each_called_ae_title_gives_its_purpose(database: Database, tmp_path: Path, clock: ManualClock) -> None:
@@ -169,7 +170,7 @@ def test_each_called_ae_title_gives_its_purpose(database: Database, tmp_path: Pa
     with listening(made) as station:
         assert send(station.port, [make_ct(1)], called="VOORRANG-QA", calling="VOORRANG") == [StoreStatus.SUCCESS]
         assert send(station.port, [make_ct(2)], called="VOORRANG", calling="VOORRANG-QA") == [StoreStatus.SUCCESS]
-    assert [one.purpose for one in list(station.queue.queue)] == [Purpose.QA, Purpose.CLINICAL]
+    assert [one.purpose for one in station.received()] == [Purpose.QA, Purpose.CLINICAL]
 
 
 def test_another_instance_than_announced_does_not_match(station: Station) -> None:
@@ -274,10 +275,13 @@ def test_a_full_disk_still_refuses_what_is_no_image(station: Station) -> None:
 
 
 def test_a_full_intake_is_out_of_resources_and_stores_nothing(station: Station) -> None:
-    station.queue.maxsize = 1
-    assert send(station.port, make_stack(2)) == [StoreStatus.SUCCESS, StoreStatus.OUT_OF_RESOURCES]
-    assert len(station.stored()) == 1
-    station.take_in()
+    journal = station.receiver.journal
+    journal.max_ledger_segments = 0  # nobody has read it for long
+    assert send(station.port, make_stack(2)) == [StoreStatus.OUT_OF_RESOURCES] * 2
+    assert station.stored() == []
+    assert [one.reason for one in station.refused()] == ["intake_full"] * 2
+    journal.max_ledger_segments = 1
+    journal.look_again()
     assert send(station.port, make_stack(1, first=2)) == [StoreStatus.SUCCESS]
 
 
@@ -291,10 +295,10 @@ def test_every_storage_class_is_accepted(station: Station) -> None:
 
 
 def test_a_taken_port_is_told_in_one_line_with_the_setting_to_change(station: Station) -> None:
-    listener = Listener(station.runtime.settings, station.receiver)
+    server = Server(station.receiver.configuration, station.receiver)
     with pytest.raises(ConfigurationError) as caught:
-        listener.open()
-    listener.close()
+        server.open()
+    server.close()
     assert str(station.port) in str(caught.value)
     assert "set VOORRANG_DICOM_PORT" in str(caught.value)
     assert "\n" not in str(caught.value)

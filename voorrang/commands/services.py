@@ -6,6 +6,7 @@ import argparse
 from importlib import import_module
 from typing import Any
 
+from voorrang.commands import ingest_operations, ingest_quarantine, ingest_retention
 from voorrang.settings import load_settings
 from voorrang.stack.local import VERBS
 
@@ -16,6 +17,26 @@ def add_parser(commands: Any) -> None:
         parser = commands.add_parser(service, help=f"run the {service} service until SIGTERM or Ctrl-C")
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         verbs.add_parser(verb, help=f"run {service}").set_defaults(run=run)
+        if service == "ingest":
+            _add_halves(verbs)
+            ingest_operations.add_verbs(verbs)
+            ingest_quarantine.add_verbs(verbs)
+            ingest_retention.add_verbs(verbs)
+
+
+def _add_halves(verbs: Any) -> None:
+    listen = verbs.add_parser("listen", help="the listener alone; `serve` runs it and `assemble`")
+    listen.add_argument("--volatile", action="store_true", help="for benchmarks only: answer before bytes are on disk")
+    listen.set_defaults(run=run_listener)
+    assemble = verbs.add_parser("assemble", help="rows, completeness and events alone; `serve` runs it and `listen`")
+    assemble.set_defaults(run=run)
+
+
+def run_listener(arguments: argparse.Namespace) -> int:
+    """Become the listener."""
+    from ingest.service import listen
+
+    return listen(load_settings(), is_durable=not arguments.volatile)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from voorrang.commands.migrate import prepare
 from voorrang.errors import ConfigurationError
 from voorrang.logs import configure_logging
-from voorrang.runtime import tell_ready
+from voorrang.readiness import tell_ready
 from voorrang.settings import load_settings
 from voorrang.stack.local import local_children, require_room
 from voorrang.stack.supervising import Supervisor

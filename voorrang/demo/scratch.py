@@ -19,7 +19,7 @@ from typing import Any, Self
 import httpx
 
 from voorrang.errors import ConfigurationError
-from voorrang.runtime import READY_VARIABLE
+from voorrang.readiness import READY_VARIABLE
 from voorrang.settings import Settings
 
 START_SECONDS = 90

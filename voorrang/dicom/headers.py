@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 Vector = tuple[float, float, float]
@@ -51,7 +51,8 @@ class InstanceHeader:
 
     def to_json(self) -> dict[str, Any]:
         """Return the non-default elements as JSON values."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, "", ())}
+        values = [(name, getattr(self, name)) for name in self.__slots__]
+        return {name: value for name, value in values if value is not None and value != "" and value != ()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from voorrang.events.records import Lane, Tier
 from voorrang.pathways.criteria import SeriesCriteria
+from voorrang.pathways.required import RequiredSeries
 
 
 class _Part(BaseModel):
@@ -23,11 +24,16 @@ class ProvisionalRule(_Part):
 
 
 class CompletenessRule(_Part):
-    """When a series is complete: quiet since its last instance, at the latest `cap_seconds` after its first."""
+    """
+    When a series is complete: quiet since its last instance, at the latest `cap_seconds` after its first.
+
+    With `required_series`, only when each of these is in the study too, quiet and whole.
+    """
 
     quiet_seconds: float = Field(gt=0)
     cap_seconds: float = Field(gt=0)
     geometry: Literal["whole"] = "whole"
+    required_series: tuple[RequiredSeries, ...] = ()
     negative_provisional_until: ProvisionalRule
 
     @model_validator(mode="after")
@@ -35,6 +41,13 @@ class CompletenessRule(_Part):
         if self.cap_seconds < self.quiet_seconds:
             raise ValueError("cap_seconds is below quiet_seconds: no series would be complete before its cap")
         return self
+
+    @field_validator("required_series")
+    @classmethod
+    def _each_required_series_once(cls, required: tuple[RequiredSeries, ...]) -> tuple[RequiredSeries, ...]:
+        if len({each.name for each in required}) != len(required):
+            raise ValueError("two have one name: give each its own, the verdict quotes it")
+        return required
 
 
 class ModelUse(_Part):
@@ -62,6 +75,24 @@ class ReadingRule(_Part):
     minutes: float = Field(gt=0)
 
 
+class RetentionRule(_Part):
+    """
+    How many days a series stays after its last instance.
+
+    `keep_days` when every model has answered and another archive has confirmed that it holds the series;
+    `keep_days_unless_confirmed` at most, answered or not.
+    """
+
+    keep_days: int = Field(ge=1)
+    keep_days_unless_confirmed: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _confirmed_goes_first(self) -> Self:
+        if self.keep_days_unless_confirmed < self.keep_days:
+            raise ValueError("keep_days_unless_confirmed is below keep_days: what is confirmed elsewhere goes first")
+        return self
+
+
 class Pathway(_Part):
     """One pathway file."""
 
@@ -72,6 +103,7 @@ class Pathway(_Part):
     models: tuple[ModelUse, ...] = Field(min_length=1)
     delay: DelayRule
     reading: ReadingRule
+    retention: RetentionRule | None = None
 
     @model_validator(mode="after")
     def _each_model_once(self) -> Self:

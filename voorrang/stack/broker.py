@@ -30,7 +30,7 @@ def broker_child(port: int) -> Child:
     url = f"tcp://127.0.0.1:{port}"
     command = [program, "broker", "--listener-url", url, "--advertised-listener-url", url]
     command += ["--storage-engine", "memory://tansu/"]
-    return Child("broker", command, dict(os.environ), is_ready=lambda: _answers(port), is_quiet=True)
+    return Child("broker", command, dict(os.environ), is_ready=lambda: _answers(port), is_quiet=True, bears_others=True)
 
 
 def require_free_port(port: int, who: str, variable: str) -> None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from voorrang.runtime import READY_VARIABLE
+from voorrang.readiness import READY_VARIABLE
 
 PR_SET_PDEATHSIG = 1  # Linux prctl(2)
 
@@ -33,6 +33,8 @@ class Child:
         Asked while it starts; None: the process writes a line to the pipe that `VOORRANG_READY_FD` names.
     is_quiet
         Whether its output is thrown away.
+    bears_others
+        Whether what starts after it cannot go on when it dies.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Child:
     environment: Mapping[str, str]
     is_ready: Callable[[], bool] | None = None
     is_quiet: bool = False
+    bears_others: bool = False
     _process: subprocess.Popen[bytes] | None = None
     _pipe: int | None = None
     _heard: bool = field(default=False)

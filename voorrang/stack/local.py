@@ -13,12 +13,12 @@ from voorrang.stack.broker import broker_child, require_free_port
 from voorrang.stack.child import Child
 
 VERBS = {"ingest": "serve", "inference": "work", "worklist": "serve", "monitoring": "serve"}
-PORTS = ("dicom_port", "worklist_port", *(f"{service}_metrics_port" for service in VERBS))
+PORTS = ("dicom_port", "dicom_tls_port", "worklist_port", *(f"{service}_metrics_port" for service in VERBS))
 
 
 def local_children(settings: Settings) -> Sequence[Sequence[Child]]:
     """
-    Return broker and services as children: the broker first where it is embedded, then all services.
+    Return broker and services as children: what needs nobody, the broker where it is embedded, what needs the broker.
 
     Raises
     ------
@@ -26,13 +26,23 @@ def local_children(settings: Settings) -> Sequence[Sequence[Child]]:
         When a port is taken or the disk is full.
     """
     require_room(settings)
-    for name in PORTS:
+    for name in [name for name in PORTS if getattr(settings, name)]:
         require_free_port(getattr(settings, name), name.replace("_", " "), f"VOORRANG_{name.upper()}")
-    services = [
-        Child(service, [sys.executable, "-m", "voorrang", service, verb], dict(os.environ))
-        for service, verb in VERBS.items()
-    ]
-    return [services] if settings.kafka_bootstrap else [[broker_child(settings.kafka_embedded_port)], services]
+    listener, assembler = ingest_children()
+    services = [assembler, *(_service(name, verb) for name, verb in VERBS.items() if name != "ingest")]
+    if settings.kafka_bootstrap:
+        return [[listener], services]
+    return [[listener], [broker_child(settings.kafka_embedded_port)], services]
+
+
+def ingest_children() -> tuple[Child, Child]:
+    """Return the two processes of ingest: the listener, which needs no broker, and the one that assembles."""
+    return _service("ingest", "listen"), _service("ingest", "assemble")
+
+
+def _service(name: str, verb: str) -> Child:
+    command = [sys.executable, "-m", "voorrang", name, verb]
+    return Child(f"{name} {verb}", command, dict(os.environ))
 
 
 def require_room(settings: Settings) -> None:

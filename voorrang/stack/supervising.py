@@ -32,7 +32,7 @@ class Supervisor:
     """
     Runs children until told to stop.
 
-    A child that dies is restarted alone, unless later groups depend on it: when the broker dies, its memory is gone
+    A child that dies is restarted alone, unless it bears the later groups: when the broker dies, its memory is gone
     and with it every membership, so the services are stopped and begin anew with the new broker. Nothing is lost by
     that: the archive and the database are the truth.
 
@@ -73,8 +73,8 @@ class Supervisor:
             for number, group in enumerate(self.children):
                 dead = [child for child in group if child.exit_code() is not None]
                 for child in dead:
-                    self._look_after(child, self.children[number + 1 :])
-                if dead:
+                    self._look_after(child, self.children[number + 1 :] if child.bears_others else ())
+                if any(child.bears_others for child in dead):
                     break  # what depends on it was stopped with it, and starts with it
         self.end()
 

@@ -13,10 +13,16 @@ def upgrade() -> None:
     op.create_table(
         "ingest_position",
         sa.Column("name", sa.String(length=32), nullable=False),
-        sa.Column("segment", sa.Integer(), nullable=False),
+        sa.Column("segment", sa.BigInteger(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("taken_in", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "ingest_removal",
+        sa.Column("locator", sa.String(length=400), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("locator"),
     )
     op.add_column(
         "ingest_instance", sa.Column("content_sha256", sa.String(length=64), nullable=False, server_default="")
@@ -33,9 +39,22 @@ def upgrade() -> None:
     op.add_column("ingest_refusal", sa.Column("sender", sa.String(length=16), nullable=False, server_default=""))
     op.add_column("ingest_refusal", sa.Column("settled", sa.String(length=16), nullable=False, server_default=""))
     op.add_column("ingest_refusal", sa.Column("settled_at", sa.DateTime(timezone=True)))
+    op.drop_index("ingest_claim_open", "ingest_claim")
+    op.create_index("ingest_claim_open", "ingest_claim", ["open", "completed_at"])
+    op.create_index(
+        "ingest_instance_without_hash",
+        "ingest_instance",
+        ["content_sha256"],
+        sqlite_where=sa.text("content_sha256 = ''"),
+        postgresql_where=sa.text("content_sha256 = ''"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ingest_instance_without_hash", "ingest_instance")
+    op.drop_index("ingest_claim_open", "ingest_claim")
+    op.create_index("ingest_claim_open", "ingest_claim", ["open"])
+    op.drop_table("ingest_removal")
     op.drop_table("ingest_position")
     for table, columns in {
         "ingest_instance": ["content_sha256"],

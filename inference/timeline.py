@@ -1,0 +1,31 @@
+"""What inference tells of a study: which model answered what. It imports no model and nothing that a model needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from inference.tables import result
+from voorrang.clock import utc
+from voorrang.timeline import Moment
+
+
+def timeline(connection: Connection, series_instance_uids: Sequence[str]) -> list[Moment]:
+    """Return the answers about the series of a study; inference itself knows results by their series."""
+    rows = connection.execute(
+        select(result)
+        .where(result.c.series_instance_uid.in_(list(series_instance_uids)))
+        .order_by(result.c.scored_at, result.c.model_id)
+    )
+    return [Moment(utc(row.scored_at), "scored", _words(row)) for row in rows]
+
+
+def _words(row: Row[Any]) -> str:
+    run = f", run {row.run}" if row.run > 1 else ""
+    of = f"{row.model_id} {row.version}: series {row.series_instance_uid}, revision {row.series_revision}{run}"
+    score = row.outcome.get("score")
+    reasons = "; ".join(reason["text"] for reason in row.outcome.get("reasons", ()))
+    said = f"score {score:.2f}" if score is not None else row.state.replace("_", " ")
+    return f"{of}, {said}" + (f": {reasons}" if reasons else "")

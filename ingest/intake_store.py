@@ -1,0 +1,177 @@
+"""Rows that intake writes, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Table, case, insert, literal, select, update
+from sqlalchemy.exc import DataError
+
+from ingest.ledger import Position
+from ingest.tables import claim, conflict, instance, position, refusal, series, study
+from ingest.taking import ReceivedInstance, RefusedInstance
+from voorrang.outbox import insert_once
+from voorrang.purpose import Purpose
+
+UNFIT = (ValueError, OverflowError, DataError)  # what drivers and databases raise for a value that they cannot hold
+LEDGER = "ledger"
+
+
+def read_position(connection: Connection) -> tuple[Position, int]:
+    """Return how far the ledger was taken in, and how many accepted instances that were."""
+    row = connection.execute(select(position).where(position.c.name == LEDGER)).first()
+    return (Position(row.segment, row.offset), row.taken_in) if row else (Position(), 0)
+
+
+def advance(connection: Connection, at: Position, counted: int) -> None:
+    """Write how far the ledger was taken in, and that so many accepted instances more were."""
+    values = {"name": LEDGER, "segment": at.segment, "offset": at.offset, "taken_in": counted}
+    if insert_once(connection, position, values):
+        return
+    taken_in = position.c.taken_in + counted
+    statement = update(position).where(position.c.name == LEDGER)
+    connection.execute(statement.values(segment=at.segment, offset=at.offset, taken_in=taken_in))
+
+
+def insert_instances(connection: Connection, batch: Sequence[ReceivedInstance]) -> list[ReceivedInstance]:
+    """
+    Write the rows of instances; return those that had none.
+
+    One that has the SOP Instance UID of another, with other bytes or in another series or study, is a conflict: it
+    gets a row beside.
+    """
+    uids = {one.sop_instance_uid for one in batch}
+    rows = connection.execute(
+        select(instance.c.sop_instance_uid, instance.c.locator).where(instance.c.sop_instance_uid.in_(uids))
+    )
+    known: dict[str, str] = {row.sop_instance_uid: row.locator for row in rows}
+    new: list[ReceivedInstance] = []
+    for one in batch:
+        uid = one.sop_instance_uid
+        if one.is_conflict or known.get(uid, one.locator) != one.locator:
+            beside = {"locator": one.locator, "sop_instance_uid": uid, "received_at": one.received_at}
+            insert_once(connection, conflict, beside)
+        elif uid not in known:
+            known[uid] = one.locator
+            new.append(one)
+    if new:
+        connection.execute(insert(instance), [_row(one) for one in new])
+    return new
+
+
+def touch_study(connection: Connection, batch: Sequence[ReceivedInstance], prior: bool) -> bool:
+    """Write a study's row or widen its times by instances of it; True when the study is new."""
+    first, last = _span(batch)
+    one = batch[0]
+    values = {
+        "study_instance_uid": one.study_instance_uid,
+        "study_version": 0,
+        "purpose": one.purpose.value,
+        "patient_key": one.patient_key,
+        "order_key": one.order_key,
+        "prior": prior,
+        "first_received_at": first,
+        "last_received_at": last,
+    }
+    is_new = insert_once(connection, study, values)
+    if not is_new:
+        _widen(connection, study, study.c.study_instance_uid == one.study_instance_uid, first, last)
+    return is_new
+
+
+def touch_known_study(connection: Connection, batch: Sequence[ReceivedInstance]) -> None:
+    """Widen the times of a study by instances that were there already: it was sent again."""
+    first, last = _span(batch)
+    _widen(connection, study, study.c.study_instance_uid == batch[0].study_instance_uid, first, last)
+
+
+def raise_purpose(connection: Connection, study_instance_uid: str, purpose: Purpose) -> bool:
+    """Give a study the purpose that the stack serves; True when it had another: it was sent for that one before."""
+    where = (study.c.study_instance_uid == study_instance_uid) & (study.c.purpose != purpose.value)
+    return connection.execute(update(study).where(where).values(purpose=purpose.value)).rowcount == 1
+
+
+def touch_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
+    """Write a series' row or widen its times by instances of it; True when the series is new."""
+    first, last = _span(batch)
+    one = batch[0]
+    values = {
+        "series_instance_uid": one.series_instance_uid,
+        "study_instance_uid": one.study_instance_uid,
+        "modality": str(one.header_values.get("modality", ""))[:16],
+        "first_received_at": first,
+        "last_received_at": last,
+        "revision": 0,
+        "instances_digest": "",
+        "sender": one.sender[:16],
+    }
+    is_new = insert_once(connection, series, values)
+    if not is_new:
+        mine = series.c.series_instance_uid == one.series_instance_uid
+        _widen(connection, series, mine, first, last)
+        connection.execute(update(series).where(mine, series.c.deleted_at.is_not(None)).values(deleted_at=None))
+    return is_new
+
+
+def open_claim(connection: Connection, series_instance_uid: str, pathway: str, at: datetime) -> bool:
+    """Open a pathway's claim on a series, or open it again for late instances; True when the claim is new."""
+    key = {"series_instance_uid": series_instance_uid, "pathway": pathway}
+    fresh = {
+        "open": True,
+        "began_at": at,
+        "completed_revision": 0,
+        "confirmed_revision": 0,
+        "answered_revision": 0,
+    }
+    if insert_once(connection, claim, key | fresh):
+        return True
+    where = (claim.c.series_instance_uid == series_instance_uid) & (claim.c.pathway == pathway) & ~claim.c.open
+    connection.execute(update(claim).where(where).values(open=True, began_at=at))
+    return False
+
+
+def record_refusal(connection: Connection, refused: RefusedInstance) -> None:
+    """Write down an instance that was refused, and where its bytes are kept; once, where they are kept."""
+    if refused.locator is not None:
+        found = connection.execute(select(refusal.c.id).where(refusal.c.locator == refused.locator)).first()
+        if found is not None:
+            return
+    connection.execute(
+        insert(refusal).values(
+            reason=refused.reason,
+            locator=refused.locator,
+            at=refused.at,
+            status=refused.status,
+            sender=refused.sender[:16],
+        )
+    )
+
+
+def _row(one: ReceivedInstance) -> dict[str, object]:
+    return {
+        "sop_instance_uid": one.sop_instance_uid,
+        "series_instance_uid": one.series_instance_uid,
+        "locator": one.locator,
+        "size_bytes": one.size_bytes,
+        "received_at": one.received_at,
+        "header": one.header_values,
+    }
+
+
+def _span(batch: Sequence[ReceivedInstance]) -> tuple[datetime, datetime]:
+    times = [one.received_at for one in batch]
+    return min(times), max(times)
+
+
+def _widen(connection: Connection, table: Table, where: ColumnElement[bool], first: datetime, last: datetime) -> None:
+    """Make the times of a row hold two others, in whatever order the instances are taken in."""
+    begins, ends = table.c.first_received_at, table.c.last_received_at
+    connection.execute(
+        update(table)
+        .where(where, (begins > first) | (ends < last))
+        .values(
+            first_received_at=case((begins > first, literal(first, begins.type)), else_=begins),
+            last_received_at=case((ends < last, literal(last, ends.type)), else_=ends),
+        )
+    )

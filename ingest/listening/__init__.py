@@ -1,0 +1,1 @@
+"""The listener: a process of its own that answers DICOM, with as few imports as it can."""

@@ -1,0 +1,284 @@
+"""One association on one connection, from its request to its end, in a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from time import monotonic
+
+from ingest.admission import Request as StoreRequest
+from ingest.admission import StoreStatus
+from ingest.listening.incoming import Incoming
+from ingest.listening.messages import Control, DataSetEnd, Message, MessageReader, Request
+from ingest.listening.negotiation import (
+    MAX_PDU_BYTES,
+    Agreement,
+    NegotiationError,
+    Negotiator,
+    Proposal,
+    Rejection,
+    read_proposal,
+    reject,
+)
+from ingest.listening.pacing import Pacer
+from ingest.listening.protocol import (
+    AbortReason,
+    Command,
+    CommandField,
+    PDUType,
+    ProtocolError,
+    encode_abort,
+    encode_release_response,
+    encode_response,
+)
+from ingest.listening.receiving import Receiver
+from ingest.tally import Count
+from voorrang.logs import get_logger
+
+REQUEST_SECONDS = 10.0  # ARTIM (PS3.8 section 9.1.5): how long a connection may take to ask for its association
+MESSAGE_SECONDS = 60.0  # and a message to come in, plus what MIN_BYTES_PER_SECOND allows for its size
+MIN_BYTES_PER_SECOND = 10_000
+_NAGGED = (TimeoutError, BlockingIOError, ssl.SSLWantReadError)
+
+
+class Ending(StrEnum):
+    """How a connection ended; a closed set, for the audit line."""
+
+    RELEASED = "released"
+    ABORTED_BY_PEER = "aborted_by_peer"
+    CLOSED_BY_PEER = "closed_by_peer"
+    IDLE = "idle"
+    TOO_SLOW = "too_slow"
+    REJECTED = "rejected"
+    PROTOCOL = "protocol"
+    STOPPED = "stopped"
+
+
+class _EndedError(Exception):
+    def __init__(self, ending: Ending, detail: str = "") -> None:
+        super().__init__(ending)
+        self.ending = ending
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class Association:
+    """
+    Answers one peer.
+
+    Parameters
+    ----------
+    connection
+        Accepted, and with TLS shaken hands.
+    peer_address
+        For the audit line.
+    receiver, negotiator, pacer
+        What it works with.
+    admit
+        Called once with what is asked: why it is rejected, or None.
+    is_stopping
+        Asked between messages.
+    """
+
+    connection: socket.socket
+    peer_address: str
+    receiver: Receiver
+    negotiator: Negotiator
+    pacer: Pacer
+    admit: Callable[[Proposal], Rejection | None]
+    is_stopping: Callable[[], bool]
+    _reader: MessageReader = field(default_factory=lambda: MessageReader(MAX_PDU_BYTES))
+    _proposal: Proposal | None = None
+    _agreement: Agreement | None = None
+    _pending: tuple[Request, StoreRequest, str] | None = None
+    _began_at: float = 0.0
+    _came: int = 0
+    _stored: int = 0
+    _incoming: Incoming = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take memory for the instances that come."""
+        self._incoming = self._reader.sink = self.receiver.incoming()
+
+    def run(self) -> None:
+        """Serve the peer until one of us ends it, and write the audit line."""
+        ending, detail = Ending.CLOSED_BY_PEER, ""
+        try:
+            self._serve()
+        except _EndedError as ended:
+            ending, detail = ended.ending, ended.detail
+        except ProtocolError as error:
+            ending, detail = Ending.PROTOCOL, error.code
+            self._send_last(encode_abort(error.reason))
+        except (OSError, ssl.SSLError) as error:
+            ending, detail = Ending.CLOSED_BY_PEER, type(error).__name__
+        finally:
+            self._incoming.drop()
+            self._audit(ending, detail)
+
+    def _serve(self) -> None:
+        """Receive and answer; ends by an exception only."""
+        reader, connection = self._reader, self.connection
+        is_secured = isinstance(connection, ssl.SSLSocket)
+        set_patience(connection, REQUEST_SECONDS)
+        self._began_at = monotonic()
+        while True:
+            try:
+                # All of a fragment in one call: fewer turns of this loop, which hold the interpreter.
+                flags = socket.MSG_WAITALL if reader.is_direct and not is_secured else 0
+                size = connection.recv_into(reader.target(), 0, flags)
+            except _NAGGED as error:
+                self._on_silence(error)
+                continue
+            if size == 0:
+                raise _EndedError(Ending.CLOSED_BY_PEER)
+            if self._came == 0 and self._agreement is not None:
+                self._began_at = monotonic()
+            self._came += size
+            if monotonic() > self._deadline():
+                raise _EndedError(Ending.TOO_SLOW)
+            for message in reader.received(size):
+                self._on_message(message)
+            if not reader.is_within_message:
+                self._between_messages()
+
+    def _deadline(self) -> float:
+        patience = MESSAGE_SECONDS if self._agreement else REQUEST_SECONDS
+        return self._began_at + patience + self._came / MIN_BYTES_PER_SECOND
+
+    def _between_messages(self) -> None:
+        if self.is_stopping():
+            self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
+            raise _EndedError(Ending.STOPPED)
+        self._came = 0
+
+    def _on_silence(self, error: Exception) -> None:
+        within = self._reader.is_within_message or self._agreement is None
+        self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
+        raise _EndedError(Ending.TOO_SLOW if within else Ending.IDLE) from error
+
+    def _on_message(self, message: Message) -> None:
+        if isinstance(message, Request):
+            self._on_request(message)
+        elif isinstance(message, DataSetEnd):
+            self._on_data_set()
+        else:
+            self._on_control(message)
+
+    def _on_control(self, control: Control) -> None:
+        if control.kind == PDUType.ABORT:
+            raise _EndedError(Ending.ABORTED_BY_PEER)
+        if control.kind == PDUType.ASSOCIATE_RQ and self._agreement is None:
+            self._negotiate(control.pdu)
+        elif control.kind == PDUType.RELEASE_RQ and self._agreement is not None:
+            self._send_last(encode_release_response())
+            raise _EndedError(Ending.RELEASED)
+        else:
+            raise ProtocolError(AbortReason.UNEXPECTED_PDU, "unexpected_pdu")
+
+    def _negotiate(self, pdu: bytes) -> None:
+        try:
+            self._proposal = read_proposal(pdu)
+            why = self.admit(self._proposal)
+            if why is not None:
+                self._send_last(reject(why))
+                raise _EndedError(Ending.REJECTED, why.name.lower())
+            sender = self.receiver.configuration.sender(self._proposal.calling_ae_title)
+            self._agreement = self.negotiator.accept(
+                self._proposal, lambda sop_class: not sender.sop_classes or sop_class in sender.sop_classes
+            )
+        except NegotiationError as error:
+            raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_association_request") from error
+        self.connection.sendall(self._agreement.answer)
+        set_patience(self.connection, self.receiver.configuration.idle_seconds)
+        self._audit_opened()
+
+    def _on_request(self, request: Request) -> None:
+        if self._agreement is None or self._proposal is None:
+            raise ProtocolError(AbortReason.UNEXPECTED_PDU, "data_before_association")
+        context = self._agreement.contexts.get(request.context_id)
+        command = request.command
+        if context is None:
+            raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "context_not_accepted")
+        if command.field == CommandField.C_ECHO_RQ and not command.has_data_set:
+            self.receiver.tally.add(Count.ECHOES)
+            self._answer(command, request.context_id, StoreStatus.SUCCESS)
+            return
+        if command.field != CommandField.C_STORE_RQ:
+            raise ProtocolError(AbortReason.UNEXPECTED_PDU, "command_not_served")
+        store = StoreRequest(
+            command.sop_class_uid,
+            command.sop_instance_uid,
+            self._proposal.calling_ae_title,
+            self._proposal.called_ae_title,
+        )
+        self.receiver.begin(self._incoming, store, context[1])
+        self._pending = (request, store, context[1])
+        if not command.has_data_set:
+            self._on_data_set()
+
+    def _on_data_set(self) -> None:
+        if self._pending is None:
+            raise ProtocolError(AbortReason.UNEXPECTED_PDU, "data_set_nobody_asked_for")
+        request, store, syntax = self._pending
+        self._pending = None
+        try:
+            status = self.receiver.finish(self._incoming, store, syntax)
+        except Exception as error:  # noqa: BLE001 - answered with a code, counted by the sender; the listener goes on
+            get_logger().error("C-STORE failed", reason=type(error).__name__)
+            get_logger().debug("C-STORE failed", exc_info=True)
+            status = StoreStatus.OUT_OF_RESOURCES
+        self._incoming.drop()
+        self._stored += status == StoreStatus.SUCCESS
+        self.pacer.wait(store.calling_ae_title)
+        self._answer(request.command, request.context_id, status)
+
+    def _answer(self, command: Command, context_id: int, status: StoreStatus) -> None:
+        self.connection.sendall(encode_response(command, context_id, status))
+
+    def _send_last(self, pdu: bytes) -> None:
+        try:
+            self.connection.sendall(pdu)
+        except OSError:
+            return  # whoever has gone needs no goodbye
+
+    def _audit_opened(self) -> None:
+        self.receiver.tally.add(Count.ASSOCIATIONS_OPENED)
+        get_logger().info("association opened", **self._who())
+
+    def _audit(self, ending: Ending, detail: str) -> None:
+        if ending is Ending.REJECTED:
+            self.receiver.tally.add(Count.ASSOCIATIONS_REJECTED)
+        elif ending not in (Ending.RELEASED, Ending.STOPPED):
+            self.receiver.tally.add(Count.ASSOCIATIONS_ABORTED)
+        log = get_logger()
+        speak = log.info if ending in (Ending.RELEASED, Ending.STOPPED) else log.warning
+        speak(f"association {ending}", reason=detail or ending.value, stored=self._stored, **self._who())
+
+    def _who(self) -> dict[str, str]:
+        proposal = self._proposal
+        return {
+            "peer": self.peer_address,
+            "calling": proposal.calling_ae_title[:16] if proposal else "",
+            "called": proposal.called_ae_title[:16] if proposal else "",
+        }
+
+
+def set_patience(connection: socket.socket, seconds: float) -> None:
+    """
+    Bound how long one receive or send may take.
+
+    A plain socket is told so in the kernel: Python's own time-out would ask before each receive whether there is
+    something to receive.
+    """
+    if isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(seconds)
+        return
+    whole, rest = divmod(seconds, 1.0)
+    limit = struct.pack("ll", int(whole), int(rest * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)

@@ -1,0 +1,137 @@
+"""The bytes of one instance as they come in: in memory while they are few, in a part file when they are many."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+
+from voorrang.archive.archive import Archive
+from voorrang.archive.durable import ArchiveFullError, write_all
+from voorrang.archive.instance_files import InstanceFiles
+from voorrang.archive.write_ahead_log import BLOCK
+from voorrang.archive.write_ahead_log import HEAD_BYTES as RECORD_HEAD_BYTES
+
+FIRST_BYTES = 1 << 20
+MAX_IN_MEMORY_BYTES = 4 << 20
+HEAD_BYTES = 256 << 10
+
+
+class Incoming:
+    """
+    Memory of an association for one instance after the other; page-aligned, so that it can be written directly.
+
+    Parameters
+    ----------
+    archive, files
+        Where a part file goes, and whether there is room for it.
+    """
+
+    def __init__(self, archive: Archive, files: InstanceFiles) -> None:
+        self._archive = archive
+        self._files = files
+        self.buffer = mmap.mmap(-1, FIRST_BYTES)
+        self.record_head = mmap.mmap(-1, RECORD_HEAD_BYTES)
+        self._view = memoryview(self.buffer)
+        self._used = 0
+        self._spilled = 0
+        self._descriptor = -1
+        self._head = b""
+        self.part: str | None = None
+        self.failure: ArchiveFullError | None = None
+        self.data_set_at = 0
+
+    def begin(self, before_data_set: bytes) -> None:
+        """Begin an instance with what stands before its data set."""
+        self.drop()
+        self._used = self.data_set_at = len(before_data_set)
+        self._view[: self._used] = before_data_set
+
+    def room(self, size_bytes: int) -> memoryview:
+        """Return room for at most so many more bytes, at least one."""
+        if len(self._view) - BLOCK - self._used < min(size_bytes, BLOCK):
+            if len(self._view) < MAX_IN_MEMORY_BYTES + BLOCK:
+                self._grow()
+            else:
+                self._spill()
+        return self._view[self._used : min(self._used + size_bytes, len(self._view) - BLOCK)]
+
+    def filled(self, size_bytes: int) -> None:
+        """Say that so many bytes of the room are there."""
+        self._used += size_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes there are."""
+        return self._spilled + self._used
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether all of it is in memory."""
+        return self._spilled == 0
+
+    def head(self) -> memoryview:
+        """Return the beginning, which holds every header that is asked for."""
+        return self._view[: self._used] if self.is_in_memory else memoryview(self._head)
+
+    def content(self) -> memoryview:
+        """Return all of it, while it is in memory."""
+        return self._view[: self._used]
+
+    def end(self) -> None:
+        """
+        Finish the part file, synced, if there is one.
+
+        Raises
+        ------
+        ArchiveFullError
+            When it could not be written.
+        """
+        if self._spilled:
+            self._spill()
+        if self.failure is not None:
+            raise self.failure
+        if self._descriptor >= 0:
+            try:
+                os.fdatasync(self._descriptor)
+            except OSError as error:
+                raise ArchiveFullError(f"the disk refused: {error.strerror}") from error
+
+    def drop(self) -> None:
+        """Forget it, and the part file unless somebody has taken it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self.part is not None:
+            Path(self.part).unlink(missing_ok=True)
+        self.part = self.failure = None
+        self._used = self._spilled = 0
+        self._head = b""
+
+    def _grow(self) -> None:
+        size = min(2 * len(self._view), MAX_IN_MEMORY_BYTES + BLOCK)
+        larger = mmap.mmap(-1, size)
+        larger[: self._used] = self._view[: self._used]
+        self.buffer = larger  # the old one goes with the last view of it
+        self._view = memoryview(larger)
+
+    def _spill(self) -> None:
+        """Move what is in memory to the part file; once that has failed, what comes is counted and dropped."""
+        if not self._head:
+            self._head = bytes(self._view[: min(self._used, HEAD_BYTES)])
+        if self.failure is None:
+            try:
+                self._archive.require_room(self._used)
+                self._write(self._view[: self._used])
+            except ArchiveFullError as error:
+                self.failure = error
+            except OSError as error:
+                self.failure = ArchiveFullError(f"the disk refused: {error.strerror}")
+        self._spilled += self._used
+        self._used = 0
+
+    def _write(self, content: memoryview) -> None:
+        if self._descriptor < 0:
+            self.part = self._files.part()
+            self._descriptor = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        write_all(self._descriptor, content)

@@ -1,0 +1,159 @@
+"""
+Writes down what was accepted: durably before the answer, and in the ledger for the process that gives it rows.
+
+After a crash of the machine the write-ahead log brings back what the disk had not got yet: files and ledger entries.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from ingest.ledger import LedgerWriter, encode_entry, segments
+from ingest.listening.incoming import Incoming
+from voorrang.archive.durable import ArchiveFullError
+from voorrang.archive.instance_files import InstanceFiles, Stored
+from voorrang.archive.write_ahead_log import WriteAheadLog
+from voorrang.logs import get_logger
+
+MAX_LEDGER_SEGMENTS = 16  # some 400,000 instances that nobody has given a row yet
+CHECKPOINT_SECONDS = 2.0
+LOOK_EVERY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Journal:
+    """
+    Ledger and write-ahead log as one.
+
+    Parameters
+    ----------
+    ledger
+        For the process that gives rows.
+    log
+        None answers before bytes are durable: for benchmarks only.
+    files
+        Syncs instances.
+    """
+
+    ledger: LedgerWriter
+    log: WriteAheadLog | None
+    files: InstanceFiles
+    max_ledger_segments: int = MAX_LEDGER_SEGMENTS
+    _has_room: bool = True
+    _look_again_at: float = 0.0
+    _unsynced: deque[tuple[int, str]] = field(default_factory=deque)
+    _lock: Lock = field(default_factory=Lock)
+    _checkpointing: Lock = field(default_factory=Lock)
+
+    def recover(self) -> int:
+        """Bring back files and entries that a crash took; return how many entries. Called once, before the rest."""
+        if self.log is None:
+            self.ledger.open()
+            return 0
+        self.ledger.open()
+        found = list(self.log.records())
+        restored: list[str] = []
+        for record in found:
+            entry = json.loads(record.meta)
+            if record.payload:
+                self.files.restore(entry["locator"], record.payload)
+            restored.append(entry["locator"])
+            # A duplicate of an entry that the ledger has already changes nothing for whoever reads it.
+            self.ledger.append(record.meta, counts=False)
+        self.files.sync(restored)
+        self.ledger.sync()
+        self.log.open()
+        if found:
+            get_logger().warning("recovered from the write-ahead log", count=len(found))
+        return len(found)
+
+    def has_room(self) -> bool:
+        """Tell whether the ledger takes more: not when nobody has read it for long."""
+        if monotonic() >= self._look_again_at:
+            self.look_again()
+        return self._has_room
+
+    def look_again(self) -> None:
+        """Look how much of the ledger is there."""
+        self._has_room = len(segments(self.ledger.folder)) <= self.max_ledger_segments
+        self._look_again_at = monotonic() + LOOK_EVERY_SECONDS
+
+    def record(self, entry: dict[str, Any], stored: Stored, incoming: Incoming) -> None:
+        """
+        Write down an accepted instance; when this returns, it may be answered Success.
+
+        Raises
+        ------
+        ArchiveFullError
+            When that is not possible: it must not be.
+        """
+        encoded = encode_entry(entry)
+        counts = stored.outcome != "duplicate"
+        if self.log is None:
+            self.ledger.append(encoded, counts)
+            return
+        if not counts:
+            self.files.sync([stored.locator])  # whoever sent it first may still wait for the disk
+        with_bytes = counts and incoming.is_in_memory
+        payload = (incoming.buffer, stored.size_bytes) if with_bytes else (None, 0)
+        serial = self.log.append(encoded, incoming.record_head, *payload)
+        try:
+            with self._lock:
+                self._unsynced.append((serial, stored.locator))
+            self.ledger.append(encoded, counts)
+        finally:
+            self.log.settle(serial)
+
+    def note(self, entry: dict[str, Any]) -> None:
+        """Write down something else than an accepted instance."""
+        self.ledger.append(encode_entry(entry), counts=False)
+
+    def checkpoint(self) -> None:
+        """
+        Make durable what the log has carried so far, so that its room may be used again.
+
+        Raises
+        ------
+        ArchiveFullError
+            When the disk refuses: the log keeps what it has.
+        """
+        if self.log is None:
+            return
+        with self._checkpointing:
+            reached = self.log.reached()
+            with self._lock:
+                due = [locator for serial, locator in self._unsynced if serial <= reached]
+            if not due:
+                return
+            self.files.sync(due)
+            self.ledger.sync()
+            self.log.checkpoint(reached)
+            with self._lock:
+                self._unsynced = deque(item for item in self._unsynced if item[0] > reached)
+
+    def keep_checkpointing(self, stop: Flag) -> None:
+        """Checkpoint again and again until told to stop, and once more then."""
+        pressed = self.log.pressed if self.log is not None else stop
+        while True:
+            pressed.wait(CHECKPOINT_SECONDS)
+            if pressed is not stop:
+                pressed.clear()
+            stopped = stop.is_set()
+            try:
+                self.checkpoint()
+            except ArchiveFullError as error:
+                get_logger().error("files cannot be synced", reason=str(error))
+            if stopped:
+                return
+
+    def close(self) -> None:
+        """Close both."""
+        if self.log is not None:
+            self.log.close()
+        self.ledger.close()

@@ -1,0 +1,192 @@
+"""
+PDUs and DIMSE messages as bytes (PS3.8 section 9.3, PS3.7 section 6.3 and annex E). Pure: no socket, no file.
+
+Only what a storage acceptor hears once an association stands; its negotiation is pynetdicom's.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+PDU_HEADER = struct.Struct(">BxI")
+PDV_HEADER = struct.Struct(">IBB")
+HEADER_BYTES = PDU_HEADER.size + PDV_HEADER.size
+MAX_COMMAND_BYTES = 16_384  # a command set holds a handful of short elements
+NO_DATA_SET = 0x0101
+_ELEMENT = struct.Struct("<HHI")
+_LAST, _COMMAND = 0x02, 0x01
+
+
+class PDUType(IntEnum):
+    """PDU types (PS3.8 section 9.3.1)."""
+
+    ASSOCIATE_RQ = 0x01
+    ASSOCIATE_AC = 0x02
+    ASSOCIATE_RJ = 0x03
+    DATA = 0x04
+    RELEASE_RQ = 0x05
+    RELEASE_RP = 0x06
+    ABORT = 0x07
+
+
+class CommandField(IntEnum):
+    """DIMSE requests that are answered here (PS3.7 section E.1)."""
+
+    C_STORE_RQ = 0x0001
+    C_ECHO_RQ = 0x0030
+
+
+class AbortReason(IntEnum):
+    """Reasons of a provider's A-ABORT (PS3.8 section 9.3.8)."""
+
+    NOT_SPECIFIED = 0x00
+    UNRECOGNISED_PDU = 0x01
+    UNEXPECTED_PDU = 0x02
+    INVALID_PDU_PARAMETER_VALUE = 0x06
+
+
+class ProtocolError(Exception):
+    """
+    The peer broke the protocol: abort the association.
+
+    Parameters
+    ----------
+    reason
+        What the abort says.
+    code
+        A word from a closed set, for the audit line.
+    """
+
+    def __init__(self, reason: AbortReason, code: str) -> None:
+        super().__init__(code)
+        self.reason = reason
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A DIMSE request: what its command set says. UIDs are as they came, checked by nobody yet."""
+
+    field: int
+    message_id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    has_data_set: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """The header of one presentation data value (PDV): whose it is, and how many bytes of it follow."""
+
+    context_id: int
+    is_command: bool
+    is_last: bool
+    size_bytes: int
+
+
+def pdu_header(data: bytes | bytearray | memoryview, offset: int = 0) -> tuple[int, int]:
+    """Return type and length of the PDU that begins at an offset; the length does not count these six bytes."""
+    kind, length = PDU_HEADER.unpack_from(data, offset)
+    return kind, length
+
+
+def fragment_header(data: bytes | bytearray | memoryview, offset: int, left_bytes: int) -> Fragment:
+    """
+    Read the header of a PDV (PS3.8 section 9.3.5.1).
+
+    Parameters
+    ----------
+    data, offset
+        Where it begins.
+    left_bytes
+        What is left of its PDU from there on.
+
+    Raises
+    ------
+    ProtocolError
+        When the PDV does not fit its PDU.
+    """
+    length, context_id, control = PDV_HEADER.unpack_from(data, offset)
+    if length < 2 or length + 4 > left_bytes:
+        raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_pdv_length")
+    return Fragment(context_id, bool(control & _COMMAND), bool(control & _LAST), length - 2)
+
+
+def decode_command(data: bytes | bytearray) -> Command:
+    """
+    Read a command set: Implicit VR Little Endian, group 0000 (PS3.7 section 6.3.1).
+
+    Raises
+    ------
+    ProtocolError
+        When it is not one, or lacks what every request has.
+    """
+    elements: dict[int, bytes] = {}
+    offset, end = 0, len(data)
+    while offset < end:
+        if offset + 8 > end:
+            raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_command_set")
+        group, element, length = _ELEMENT.unpack_from(data, offset)
+        offset += 8
+        if group != 0 or length > end - offset:
+            raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_command_set")
+        elements[element] = bytes(data[offset : offset + length])
+        offset += length
+    try:
+        return Command(
+            field=_number(elements[0x0100]),
+            message_id=_number(elements[0x0110]),
+            sop_class_uid=_uid(elements.get(0x0002, b"")),
+            sop_instance_uid=_uid(elements.get(0x1000, b"")),
+            has_data_set=_number(elements[0x0800]) != NO_DATA_SET,
+        )
+    except (KeyError, struct.error) as error:
+        raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_command_set") from error
+
+
+def encode_response(command: Command, context_id: int, status: int) -> bytes:
+    """Return the P-DATA-TF PDU that answers a request, to be sent in one write (PS3.7 sections 9.3.1.2, 9.3.5.2)."""
+    body = b"".join(
+        [
+            _element(0x0002, _padded(command.sop_class_uid)),
+            _element(0x0100, struct.pack("<H", command.field | 0x8000)),
+            _element(0x0120, struct.pack("<H", command.message_id)),
+            _element(0x0800, struct.pack("<H", NO_DATA_SET)),
+            _element(0x0900, struct.pack("<H", status)),
+            _element(0x1000, _padded(command.sop_instance_uid)) if command.sop_instance_uid else b"",
+        ]
+    )
+    body = _element(0x0000, struct.pack("<I", len(body))) + body
+    control = _COMMAND | _LAST
+    header = PDU_HEADER.pack(PDUType.DATA, len(body) + 6) + PDV_HEADER.pack(len(body) + 2, context_id, control)
+    return header + body
+
+
+def encode_release_response() -> bytes:
+    """Return an A-RELEASE-RP PDU (PS3.8 section 9.3.7)."""
+    return PDU_HEADER.pack(PDUType.RELEASE_RP, 4) + bytes(4)
+
+
+def encode_abort(reason: AbortReason) -> bytes:
+    """Return an A-ABORT PDU of the service provider (PS3.8 section 9.3.8)."""
+    return PDU_HEADER.pack(PDUType.ABORT, 4) + bytes([0, 0, 2, reason])
+
+
+def _number(value: bytes) -> int:
+    (number,) = struct.unpack("<H", value)
+    return int(number)
+
+
+def _uid(value: bytes) -> str:
+    return value.decode("latin-1").rstrip("\0 ")
+
+
+def _padded(uid: str) -> bytes:
+    value = uid.encode("latin-1", "replace")
+    return value + b"\0" * (len(value) % 2)
+
+
+def _element(number: int, value: bytes) -> bytes:
+    return _ELEMENT.pack(0, number, len(value)) + value

@@ -1,0 +1,172 @@
+"""Takes one instance from the network to the disk, and says what to answer."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ingest.admission import Refusal, Request, StoreStatus, check_header, check_identifiers, purpose_of
+from ingest.ledger import INSTANCE, REFUSAL
+from ingest.listening.configuration import ListenerConfiguration
+from ingest.listening.heads import HeadIndex, IndexedHead
+from ingest.listening.incoming import Incoming
+from ingest.listening.journaling import Journal
+from ingest.part10 import before_data_set
+from ingest.received import UnreadableInstanceError
+from ingest.tally import Count, Tally
+from voorrang.archive.archive import Archive
+from voorrang.archive.durable import ArchiveFullError
+from voorrang.archive.instance_files import InstanceFiles, Stored
+from voorrang.clock import Clock
+from voorrang.identifiers import SiteKeys
+from voorrang.logs import get_logger
+
+_COUNTS = {"new": Count.NEW, "duplicate": Count.DUPLICATE, "conflict": Count.CONFLICT}
+
+
+class Receiver:
+    """
+    Stores instances; whatever it answers Success to is durable, has its name, and is in the ledger.
+
+    Parameters
+    ----------
+    configuration
+        Titles, senders and limits.
+    archive, journal, tally, clock, keys
+        What it works with.
+    """
+
+    def __init__(
+        self,
+        configuration: ListenerConfiguration,
+        archive: Archive,
+        journal: Journal,
+        tally: Tally,
+        clock: Clock,
+        keys: SiteKeys,
+    ) -> None:
+        self.configuration = configuration
+        self.archive = archive
+        self.files = InstanceFiles(archive)
+        self.tally = tally
+        self.journal = journal
+        self._clock = clock
+        self._heads = HeadIndex(keys)
+
+    def incoming(self) -> Incoming:
+        """Return the memory that an association needs."""
+        return Incoming(self.archive, self.files)
+
+    def begin(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> None:
+        """Begin an instance: its data set is poured into `incoming` next."""
+        purpose = purpose_of(request, self.configuration.called_ae_titles)
+        incoming.begin(before_data_set(request, transfer_syntax_uid, purpose))
+
+    def finish(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> StoreStatus:
+        """
+        Store the instance that was poured in, and return the status to answer.
+
+        Parameters
+        ----------
+        incoming
+            Its bytes.
+        request
+            What the command set says, and who is talking to whom.
+        transfer_syntax_uid
+            In what the data set is encoded.
+        """
+        try:
+            refusal = self._store(incoming, request, transfer_syntax_uid)
+        except ArchiveFullError as error:
+            get_logger().debug("archive full", reason=str(error))
+            refusal = Refusal(StoreStatus.OUT_OF_RESOURCES, "disk_full")
+        if refusal is None:
+            return StoreStatus.SUCCESS
+        return self._refuse(refusal, incoming, request)
+
+    def receive(self, request: Request, transfer_syntax_uid: str, data_set: bytes) -> StoreStatus:
+        """Store one instance whose data set is at hand, and return the status."""
+        incoming = self.incoming()
+        self.begin(incoming, request, transfer_syntax_uid)
+        rest = memoryview(data_set)
+        while rest:
+            room = incoming.room(len(rest))
+            room[:] = rest[: len(room)]
+            incoming.filled(len(room))
+            rest = rest[len(room) :]
+        status = self.finish(incoming, request, transfer_syntax_uid)
+        incoming.drop()
+        return status
+
+    def _store(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> Refusal | None:
+        if purpose_of(request, self.configuration.called_ae_titles) is None:
+            return Refusal(StoreStatus.NOT_AUTHORISED, "unknown_called_ae_title")
+        if refusal := check_identifiers(request):
+            return refusal
+        issuer = self.configuration.sender(request.calling_ae_title).default_issuer
+        try:
+            head = self._heads.read(incoming.head(), incoming.data_set_at, transfer_syntax_uid, issuer)
+        except UnreadableInstanceError:
+            return Refusal(StoreStatus.CANNOT_UNDERSTAND, "unreadable_data_set")
+        if refusal := check_header(request, head.header):
+            return refusal
+        if not self.journal.has_room():
+            return Refusal(StoreStatus.OUT_OF_RESOURCES, "intake_full")
+        incoming.end()
+        stored = self._write(incoming, head)
+        entry = self._entry(stored, head, request)
+        self.journal.record(entry, stored, incoming)
+        self.tally.add(_COUNTS[stored.outcome])
+        self.tally.add(Count.BYTES, stored.size_bytes)
+        return None
+
+    def _write(self, incoming: Incoming, head: IndexedHead) -> Stored:
+        uids = (head.header.study_instance_uid, head.header.series_instance_uid, head.header.sop_instance_uid)
+        if incoming.part is None:
+            return self.files.store(*uids, incoming.content())
+        return self.files.adopt(*uids, incoming.part)
+
+    def _entry(self, stored: Stored, head: IndexedHead, request: Request) -> dict[str, Any]:
+        purpose = purpose_of(request, self.configuration.called_ae_titles)
+        return {
+            "kind": INSTANCE,
+            "outcome": stored.outcome,
+            "locator": stored.locator,
+            "size_bytes": stored.size_bytes,
+            "sender": request.calling_ae_title,
+            "purpose": purpose.value if purpose else "",
+            "patient_key": head.patient_key,
+            "order_key": head.order_key,
+            "identity": head.identity,
+            "received_at": self._clock.now().isoformat(),
+            "header": head.header.to_json(),
+        }
+
+    def _refuse(self, refusal: Refusal, incoming: Incoming, request: Request) -> StoreStatus:
+        locator = None
+        if refusal.keeps_bytes:
+            try:
+                locator = self._quarantine(refusal.reason, incoming)
+            except ArchiveFullError:
+                get_logger().error("quarantine full", reason=refusal.reason)
+        entry = {
+            "kind": REFUSAL,
+            "reason": refusal.reason,
+            "status": int(refusal.status),
+            "locator": locator,
+            "sender": request.calling_ae_title[:16],
+            "at": self._clock.now().isoformat(),
+        }
+        with suppress(ArchiveFullError):  # then the quarantine alone has the reason, and the tally the count
+            self.journal.note(entry)
+        self.tally.add(Count.REFUSED)
+        get_logger().warning("instance refused", reason=refusal.reason, status=f"0x{refusal.status:04X}")
+        return refusal.status
+
+    def _quarantine(self, reason: str, incoming: Incoming) -> str:
+        if incoming.is_in_memory:
+            return self.archive.quarantine(incoming.content(), reason)
+        incoming.end()
+        part, incoming.part = incoming.part or "", None
+        return self.archive.quarantine_part(Path(part), reason)

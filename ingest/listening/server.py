@@ -1,0 +1,194 @@
+"""Accepts connections, with and without TLS, and gives each a thread; keeps anybody from taking all the room."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from collections import Counter
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from threading import Lock, Thread
+from time import monotonic
+
+from ingest.listening.association import REQUEST_SECONDS, Association
+from ingest.listening.configuration import ListenerConfiguration
+from ingest.listening.negotiation import Negotiator, Proposal, Rejection, hear_everything
+from ingest.listening.pacing import Pacer
+from ingest.listening.receiving import Receiver
+from ingest.listening.tls import server_context
+from ingest.tally import Count
+from voorrang.errors import ConfigurationError
+from voorrang.logs import get_logger
+
+BACKLOG = 128
+MAX_UNASKED = 128  # connections that have not asked for an association yet
+THREAD_STACK_BYTES = 512 << 10
+STOP_SECONDS = 10.0
+ACCEPT_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class _Peer:
+    address: str
+    connection: socket.socket
+    since: float
+    has_asked: bool = False
+
+
+@dataclass(slots=True)
+class Server:
+    """
+    Answers associations until closed.
+
+    Whoever connects and does not ask is dropped after a while, the oldest first when they are many; whoever asks gets
+    one of `max_associations` places, of which one address can have at most half.
+
+    Parameters
+    ----------
+    configuration
+        Where to listen and for whom.
+    receiver
+        Gets every instance.
+    """
+
+    configuration: ListenerConfiguration
+    receiver: Receiver
+    _stop: Flag = field(default_factory=Flag)
+    _lock: Lock = field(default_factory=Lock)
+    _peers: dict[int, _Peer] = field(default_factory=dict)
+    _sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = field(default_factory=list)
+    _threads: list[Thread] = field(default_factory=list)
+    _negotiator: Negotiator = field(default_factory=Negotiator)
+
+    def open(self) -> None:
+        """
+        Start to listen.
+
+        Raises
+        ------
+        ConfigurationError
+            When a port is taken, or the files of TLS cannot be used.
+        """
+        hear_everything()
+        told = self.configuration
+        if told.tls is not None:
+            self._sockets.append((_bind(told.host, told.tls_port, "VOORRANG_DICOM_TLS_PORT"), server_context(told.tls)))
+        if told.port or told.tls is None:
+            self._sockets.append((_bind(told.host, told.port, "VOORRANG_DICOM_PORT"), None))
+        pacer = Pacer(told, self._stop.wait)
+        thread = Thread(target=self._accept, args=(pacer,), name="accept")
+        self._threads.append(thread)
+        thread.start()
+
+    def close(self) -> None:
+        """Stop to listen; what is being received is finished and answered, then every association ends."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+        for listening, _ in self._sockets:
+            listening.close()
+        self._end_peers()
+        self._sockets, self._threads = [], []
+
+    def _end_peers(self) -> None:
+        """Wake those who wait for their peer; the others end by themselves after their message."""
+        deadline = monotonic() + STOP_SECONDS
+        with self._lock:
+            peers = list(self._peers.values())
+        for peer in peers:
+            try:
+                peer.connection.shutdown(socket.SHUT_RD)
+            except OSError:
+                continue
+        while self._peers and monotonic() < deadline:
+            Flag().wait(0.01)
+
+    def _accept(self, pacer: Pacer) -> None:
+        contexts = dict(self._sockets)
+        while not self._stop.is_set():
+            ready, _, _ = select.select(list(contexts), [], [], ACCEPT_SECONDS)
+            for listening in ready:
+                try:
+                    connection, address = listening.accept()
+                except OSError as error:
+                    get_logger().warning("connection lost", reason=type(error).__name__)
+                    continue
+                self._begin(connection, str(address[0]), contexts[listening], pacer)
+
+    def _begin(self, connection: socket.socket, address: str, context: ssl.SSLContext | None, pacer: Pacer) -> None:
+        self._drop_oldest_unasked()
+        peer = _Peer(address, connection, monotonic())
+        with self._lock:
+            self._peers[id(peer)] = peer
+        Thread(target=self._serve, args=(peer, context, pacer), name="association", daemon=True).start()
+
+    def _serve(self, peer: _Peer, context: ssl.SSLContext | None, pacer: Pacer) -> None:
+        connection = peer.connection
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if context is not None:
+                connection = self._shake_hands(peer, context)
+            Association(
+                connection,
+                peer.address,
+                self.receiver,
+                self._negotiator,
+                pacer,
+                lambda proposal: self._admit(peer, proposal),
+                self._stop.is_set,
+            ).run()
+        except (OSError, ssl.SSLError) as error:
+            reason = getattr(error, "reason", None) or type(error).__name__
+            get_logger().warning("connection refused", reason=str(reason).lower(), peer=peer.address)
+            self.receiver.tally.add(Count.ASSOCIATIONS_REJECTED)
+        finally:
+            connection.close()
+            with self._lock:
+                del self._peers[id(peer)]
+                if peer.has_asked:
+                    self.receiver.tally.add(Count.ASSOCIATIONS_OPEN, -1)
+
+    def _shake_hands(self, peer: _Peer, context: ssl.SSLContext) -> ssl.SSLSocket:
+        peer.connection.settimeout(REQUEST_SECONDS)
+        secured = context.wrap_socket(peer.connection, server_side=True)
+        peer.connection = secured
+        return secured
+
+    def _admit(self, peer: _Peer, proposal: Proposal) -> Rejection | None:
+        told = self.configuration
+        if proposal.called_ae_title not in told.called_ae_titles:
+            return Rejection.CALLED_AE_TITLE
+        if told.known_senders_only and proposal.calling_ae_title not in told.senders:
+            return Rejection.CALLING_AE_TITLE
+        with self._lock:
+            asked = Counter(one.address for one in self._peers.values() if one.has_asked)
+            if asked.total() >= told.max_associations or asked[peer.address] >= max(1, told.max_associations // 2):
+                return Rejection.TOO_MANY_ASSOCIATIONS
+            peer.has_asked = True
+            self.receiver.tally.add(Count.ASSOCIATIONS_OPEN)
+        return None
+
+    def _drop_oldest_unasked(self) -> None:
+        with self._lock:
+            unasked = [peer for peer in self._peers.values() if not peer.has_asked]
+            if len(unasked) < MAX_UNASKED:
+                return
+            oldest = min(unasked, key=lambda peer: peer.since)
+        try:
+            oldest.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+
+def _bind(host: str, port: int, variable: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(f"DICOM port {port} on {host}: {error.strerror}; set {variable}") from error
+    return listening

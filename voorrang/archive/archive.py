@@ -1,0 +1,202 @@
+"""Part 10 files, manifests and what was refused, under one folder: reading, naming, removing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+
+from voorrang.archive.durable import (
+    ArchiveFullError,
+    UnsafeIdentifierError,
+    refusing_when_full,
+    sync_folder,
+    write_once,
+)
+from voorrang.identifiers import is_uid
+
+SUFFIX = ".dcm"
+CONFLICT = ".conflict-"
+LOOK_AT_DISK_SECONDS = 0.1  # what others write in that time is what the reserve is for
+_MAX_FOLDERS = 10_000
+
+
+class Archive:
+    """
+    What lies under one folder.
+
+    Parameters
+    ----------
+    root
+        Folder; made when absent.
+    reserve_bytes
+        Room that stays free on its disk.
+    """
+
+    def __init__(self, root: Path, reserve_bytes: int = 0) -> None:
+        self.root = root
+        self._reserve_bytes = reserve_bytes
+        self._known_room_bytes = 0
+        self._known_until = 0.0
+        self.incoming = root / "incoming"
+        self._folders: set[str] = set()
+        self.incoming.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def reserve_bytes(self) -> int:
+        """Room that stays free."""
+        return self._reserve_bytes
+
+    @reserve_bytes.setter
+    def reserve_bytes(self, value: int) -> None:
+        self._reserve_bytes = value
+        self._known_room_bytes = 0
+
+    def instance_path(self, study: str, series: str, instance: str) -> str:
+        """
+        Return where an instance lies, in a folder that is there.
+
+        Raises
+        ------
+        UnsafeIdentifierError
+            When one of the UIDs is not a UID.
+        ArchiveFullError
+            When the folder cannot be made.
+        """
+        if not (is_uid(study) and is_uid(series) and is_uid(instance)):
+            raise UnsafeIdentifierError("study, series or instance UID")
+        return f"{self._folder(study, series)}/{instance}{SUFFIX}"
+
+    def store_manifest(self, study: str, series: str, name: str, content: bytes) -> str:
+        """Store a small file beside the instances of a series and return its locator; the same name stays as it is."""
+        folder = Path(self._folder(study, series))
+        path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+        with refusing_when_full():
+            write_once(path, content, self._part())
+            for parent in folder_chain(self.root, folder):
+                sync_folder(parent)
+        return self.locator(path)
+
+    def quarantine(self, content: bytes | memoryview, reason: str) -> str:
+        """Keep what was refused, with its reason; return the locator."""
+        self.require_room(len(content))
+        path = self.root / "quarantine" / uuid.uuid4().hex
+        with refusing_when_full():
+            path.parent.mkdir(exist_ok=True)
+            write_once(path.with_suffix(".reason"), reason.encode(), self._part())
+            write_once(path, bytes(content), self._part())
+        return self.locator(path)
+
+    def quarantine_part(self, part: Path, reason: str) -> str:
+        """Keep a part file that was refused, whatever its size, with its reason; return the locator."""
+        path = self.root / "quarantine" / uuid.uuid4().hex
+        with refusing_when_full():
+            path.parent.mkdir(exist_ok=True)
+            write_once(path.with_suffix(".reason"), reason.encode(), self._part())
+            part.rename(path)
+            sync_folder(path.parent)
+        return self.locator(path)
+
+    def path(self, locator: str) -> Path:
+        """
+        Return where a locator's bytes can be opened for reading.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is nothing under this locator.
+        """
+        try:
+            path = (self.root / locator).resolve()
+            if self.root.resolve() in path.parents and path.is_file():
+                return path
+        except (ValueError, OSError):  # a NUL, or a name longer than names are
+            pass
+        raise FileNotFoundError("no such locator in the archive")
+
+    def read(self, locator: str) -> bytes:
+        """Return the bytes under a locator."""
+        return self.path(locator).read_bytes()
+
+    def remove(self, locator: str) -> int:
+        """Remove what lies under a locator and its folder when that is empty; return the bytes, 0 when it is gone."""
+        try:
+            path = self.path(locator)
+            size = path.stat().st_size
+            path.unlink()
+        except FileNotFoundError:
+            return 0
+        path.with_suffix(".reason").unlink(missing_ok=True)
+        for folder in (path.parent, path.parent.parent):
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+            self._folders.discard(str(folder))
+        return size
+
+    def instances(self) -> Iterator[str]:
+        """Give the locator of every instance that lies here, conflicts too."""
+        for path in sorted((self.root / "studies").glob(f"*/*/*/*{SUFFIX}")):
+            yield self.locator(path)
+
+    def drop_parts(self) -> None:
+        """Drop what a crash left half-written; nobody may be writing."""
+        for path in self.incoming.iterdir():
+            path.unlink(missing_ok=True)
+
+    def is_conflict(self, locator: str) -> bool:
+        """Tell whether a locator is of an instance kept beside another of the same UID."""
+        return CONFLICT in locator
+
+    def locator(self, path: Path | str) -> str:
+        """Return the locator of a path within."""
+        return str(path)[len(str(self.root)) + 1 :]
+
+    def require_room(self, size_bytes: int) -> None:
+        """
+        Check that so many bytes leave the reserve free.
+
+        Raises
+        ------
+        ArchiveFullError
+            When they do not.
+        """
+        if size_bytes > self._known_room_bytes or monotonic() > self._known_until:
+            disk = os.statvfs(self.root)
+            self._known_room_bytes = disk.f_bavail * disk.f_frsize - self._reserve_bytes
+            self._known_until = monotonic() + LOOK_AT_DISK_SECONDS
+        if size_bytes > self._known_room_bytes:
+            raise ArchiveFullError("the disk has no room above its reserve")
+        self._known_room_bytes -= size_bytes
+
+    def _folder(self, study: str, series: str) -> str:
+        shard = hashlib.sha256(study.encode()).hexdigest()[:2]
+        folder = f"{self.root}/studies/{shard}/{study}/{series}"
+        if folder not in self._folders:
+            with refusing_when_full():
+                os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a text, since it is asked for with every instance
+            if len(self._folders) >= _MAX_FOLDERS:
+                self._folders = set()
+            self._folders.add(folder)
+        return folder
+
+    def forget_folder(self, study: str, series: str) -> None:
+        """Forget that a folder was made: somebody has removed it."""
+        shard = hashlib.sha256(study.encode()).hexdigest()[:2]
+        self._folders.discard(f"{self.root}/studies/{shard}/{study}/{series}")
+
+    def _part(self) -> Path:
+        return self.incoming / uuid.uuid4().hex
+
+
+def folder_chain(root: Path, folder: Path) -> list[Path]:
+    """Return the folders from a folder up to the root: all must be durable for a file in it to be found again."""
+    chain = [folder]
+    while chain[-1] != root and chain[-1].parent != chain[-1]:
+        chain.append(chain[-1].parent)
+    return chain
+

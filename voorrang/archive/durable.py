@@ -1,0 +1,92 @@
+"""What makes a file or a name durable, and what is raised when the disk does not let us."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1  # Linux renameat2(2)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class ArchiveFullError(Exception):
+    """The reserve of the disk would be touched, or the disk refused: refuse, and recover when there is room."""
+
+
+class UnsafeIdentifierError(Exception):
+    """An identifier is not fit to be part of a name."""
+
+
+@contextmanager
+def refusing_when_full() -> Iterator[None]:
+    """Turn what the disk says into `ArchiveFullError`."""
+    try:
+        yield
+    except OSError as error:
+        raise ArchiveFullError(f"the disk refused: {error.strerror}") from error
+
+
+def sync_folder(folder: Path | str) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path | str) -> None:
+    """Make the bytes of a file durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, content: memoryview | bytes) -> None:
+    """Write every byte, in as many calls as that takes."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def give_name(part: str, path: str) -> bool:
+    """
+    Rename a file to a name that nobody has; False when somebody has it.
+
+    The kernel decides, in one step: two that want one name at once cannot both get it, and nothing is overwritten.
+    """
+    if _libc.renameat2(_AT_FDCWD, os.fsencode(part), _AT_FDCWD, os.fsencode(path), _RENAME_NOREPLACE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number == errno.EEXIST:
+        return False
+    if number not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        raise OSError(number, os.strerror(number), path)
+    try:  # a file system that cannot rename so (NFS)
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    os.unlink(part)
+    return True
+
+
+def write_once(path: Path, content: bytes, part: Path) -> bool:
+    """Write a small file durably under a name that nobody has; False when somebody has it."""
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if not give_name(str(part), str(path)):
+            return False
+        sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+    return True

@@ -1,0 +1,184 @@
+"""Writes instances: under a name of their own, nothing overwritten; made durable by whoever calls, many at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from voorrang.archive.archive import CONFLICT, SUFFIX, Archive, folder_chain
+from voorrang.archive.durable import give_name, refusing_when_full, sync_file, sync_folder, write_all
+
+_COMPARE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """
+    What became of an instance.
+
+    `outcome` is `new`, `duplicate` (the very data set was there) or `conflict` (the UID was there with other bytes:
+    the first is kept, this one lies beside it under `locator`). A conflict sent again is a duplicate of the one beside.
+    """
+
+    locator: str
+    outcome: str
+    size_bytes: int
+
+
+class InstanceFiles:
+    """
+    Writes Part 10 files into an archive.
+
+    Parameters
+    ----------
+    archive
+        Knows the paths.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._numbers = count()
+        self._prefix = f"{archive.incoming}/{os.getpid()}-"
+
+    def store(self, study: str, series: str, instance: str, part10: memoryview) -> Stored:
+        """
+        Write one Part 10 file from memory; it has its name, but is not durable yet.
+
+        Raises
+        ------
+        UnsafeIdentifierError
+            When one of the UIDs is not a UID.
+        ArchiveFullError
+            When the reserve would be touched or the disk is full.
+        """
+        self._archive.require_room(len(part10))
+        path = self._archive.instance_path(study, series, instance)
+        part = self.part()
+        with refusing_when_full():
+            try:
+                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+                try:
+                    write_all(descriptor, part10)
+                finally:
+                    os.close(descriptor)
+                stored = self._name(part, path, study, series, len(part10))
+            except BaseException:
+                _unlink(part)
+                raise
+        if stored.outcome == "duplicate":
+            _unlink(part)
+        return stored
+
+    def adopt(self, study: str, series: str, instance: str, part: str) -> Stored:
+        """
+        Name a part file that is complete and synced, and make the name durable: for what is too large for memory.
+
+        Raises
+        ------
+        UnsafeIdentifierError, ArchiveFullError
+            As `store`; the part file is then still there.
+        """
+        path = self._archive.instance_path(study, series, instance)
+        with refusing_when_full():
+            stored = self._name(part, path, study, series, Path(part).stat().st_size)
+        if stored.outcome == "duplicate":
+            _unlink(part)
+        self.sync([stored.locator])
+        return stored
+
+    def part(self) -> str:
+        """Return a path for a part file."""
+        return f"{self._prefix}{next(self._numbers)}"
+
+    def sync(self, locators: Iterable[str]) -> None:
+        """
+        Make instances and their names durable; one that was removed meanwhile is passed over.
+
+        Raises
+        ------
+        ArchiveFullError
+            When the disk refuses.
+        """
+        folders: dict[Path, None] = {}
+        with refusing_when_full():
+            for locator in locators:
+                path = self._archive.root / locator
+                try:
+                    sync_file(path)
+                except FileNotFoundError:
+                    continue
+                folders.update(dict.fromkeys(folder_chain(self._archive.root, path.parent)))
+            for folder in folders:
+                try:
+                    sync_folder(folder)
+                except FileNotFoundError:
+                    continue
+
+    def restore(self, locator: str, part10: memoryview) -> None:
+        """Write an instance again where a crash of the machine lost it or tore it."""
+        path = self._archive.root / locator
+        try:
+            if path.read_bytes() == part10:
+                return
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(self.part())
+        with refusing_when_full():
+            part.write_bytes(part10)
+            part.replace(path)
+
+    def _name(self, part: str, path: str, study: str, series: str, size: int) -> Stored:
+        if self._give_name(part, path, study, series):
+            return Stored(self._archive.locator(path), "new", size)
+        if _same_data_set(part, path):
+            return Stored(self._archive.locator(path), "duplicate", size)
+        beside = f"{path.removesuffix(SUFFIX)}{CONFLICT}{_data_set_digest(part)[:16]}{SUFFIX}"
+        outcome = "conflict" if self._give_name(part, beside, study, series) else "duplicate"
+        return Stored(self._archive.locator(beside), outcome, size)
+
+    def _give_name(self, part: str, path: str, study: str, series: str) -> bool:
+        try:
+            return give_name(part, path)
+        except FileNotFoundError:  # somebody removed the folder, which was empty
+            self._archive.forget_folder(study, series)
+            self._archive.instance_path(study, series, "1.2")
+            return give_name(part, path)
+
+
+def _unlink(part: str) -> None:
+    try:
+        os.unlink(part)  # noqa: PTH108
+    except FileNotFoundError:
+        return
+
+
+def _data_set_offset(head: bytes) -> int:
+    """Return where the data set begins (PS3.10 section 7.1): the group before it only says who sent it to whom."""
+    if head[128:136] != b"DICM\x02\x00\x00\x00":
+        return 0
+    return 144 + int.from_bytes(head[140:144], "little")
+
+
+def _same_data_set(one: str, other: str) -> bool:
+    with Path(one).open("rb") as first, Path(other).open("rb") as second:
+        for file in (first, second):
+            file.seek(_data_set_offset(file.read(144)))
+        while True:
+            a, b = first.read(_COMPARE_BYTES), second.read(_COMPARE_BYTES)
+            if a != b:
+                return False
+            if not a:
+                return True
+
+
+def _data_set_digest(path: str) -> str:
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        file.seek(_data_set_offset(file.read(144)))
+        while piece := file.read(_COMPARE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,271 @@
+"""
+The write-ahead log of the archive: makes an instance durable with one write into room that is there already.
+
+A file that grows, and its name, need the file system's own journal to be committed: two waits for the disk. A record
+in a segment that was filled with zeros before needs none: its bytes are written past the page cache, and they are
+durable when the write returns. The files themselves are synced later, many at once (`Checkpoint`); what a crash of
+the machine took from them until then is written again from here. The idea is that of every database; see ADR 9.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Condition
+from threading import Event as Flag
+from time import monotonic
+
+from xxhash import xxh3_64
+
+from voorrang.archive.durable import ArchiveFullError, sync_folder
+
+HEAD_BYTES = 256 << 10
+BLOCK = 4096  # direct writes begin and end at multiples of it
+SEGMENT_BYTES = 64 << 20
+MAX_SEGMENTS = 8
+PATIENCE_SECONDS = 20.0
+_MAGIC = b"VRWAL001"
+_HEADER = struct.Struct("<8sQQQI")  # magic, serial, checksum, payload bytes, meta bytes
+_CHECKPOINT = "checkpoint.json"
+_ZEROS = bytes(1 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: its number, what it says, and the bytes that it carries (none for what is durable already)."""
+
+    serial: int
+    meta: bytes
+    payload: memoryview
+
+
+@dataclass(slots=True)
+class _Segment:
+    path: Path
+    descriptor: int
+    last_serial: int = 0  # of the records in it; free once the checkpoint has reached that
+
+
+@dataclass(slots=True)
+class WriteAheadLog:
+    """
+    Segments in a folder, written by one process.
+
+    Parameters
+    ----------
+    folder
+        On the archive's own disk.
+    segment_bytes, max_segments
+        Its size at most; a segment is made when it is needed, and used again when everything in it is durable
+        elsewhere.
+    """
+
+    folder: Path
+    segment_bytes: int = SEGMENT_BYTES
+    max_segments: int = MAX_SEGMENTS
+    pressed: Flag = field(default_factory=Flag)
+    _lock: Condition = field(default_factory=Condition)
+    _segments: list[_Segment] = field(default_factory=list)
+    _current: _Segment | None = None
+    _offset: int = 0
+    _serial: int = 0
+    _checkpoint: int = 0
+    _unsettled: set[int] = field(default_factory=set)
+
+    @property
+    def max_payload_bytes(self) -> int:
+        """The largest payload that one record carries."""
+        return self.segment_bytes // 8
+
+    def records(self) -> Iterator[Record]:
+        """Give every whole record that the last checkpoint does not cover, in the order of their numbers."""
+        self._checkpoint = self._serial = self._read_checkpoint()
+        found: list[tuple[int, Path, int]] = []
+        for path in sorted(self.folder.glob("segment-*")):
+            found += [(serial, path, offset) for serial, offset in _scan(path, self._checkpoint)]
+        for serial, path, offset in sorted(found):
+            record = _read(path, offset)
+            if record is not None:
+                self._serial = max(self._serial, serial)
+                yield record
+
+    def open(self) -> None:
+        """Begin to write; after `records`, whose records count as durable elsewhere from here on."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._serial = max(self._serial, self._read_checkpoint())
+        self._write_checkpoint(self._serial)
+        for path in sorted(self.folder.glob("segment-*")):
+            if path.stat().st_size == self.segment_bytes:
+                self._segments.append(_Segment(path, _open_direct(path)))
+            else:
+                path.unlink()
+
+    def append(self, meta: bytes, head: mmap.mmap, buffer: mmap.mmap | None, payload_bytes: int) -> int:
+        """
+        Write one record; it is durable when this returns. Whoever calls settles it in the end.
+
+        Parameters
+        ----------
+        meta
+            What it says.
+        head
+            `HEAD_BYTES` of page-aligned memory that nobody else uses meanwhile.
+        buffer
+            Page-aligned memory that begins with the payload and goes on to the next multiple of `BLOCK` at least.
+        payload_bytes
+            How much of it counts.
+
+        Returns
+        -------
+        int
+            The number of the record.
+
+        Raises
+        ------
+        ArchiveFullError
+            When no segment becomes free in time, or the disk refuses.
+        """
+        head_bytes = _round_up(_HEADER.size + len(meta))
+        body_bytes = _round_up(payload_bytes)
+        if head_bytes > HEAD_BYTES:
+            raise ArchiveFullError("what is to be said of an instance is too long for a record")
+        serial, segment, offset = self._reserve(head_bytes + body_bytes)
+        try:
+            view = memoryview(buffer)[:body_bytes] if buffer is not None else memoryview(b"")
+            checksum = _checksum(serial, meta, view[:payload_bytes])
+            head[: _HEADER.size] = _HEADER.pack(_MAGIC, serial, checksum, payload_bytes, len(meta))
+            head[_HEADER.size : _HEADER.size + len(meta)] = meta
+            pieces = [memoryview(head)[:head_bytes], view]
+            if os.pwritev(segment.descriptor, pieces, offset) != head_bytes + body_bytes:
+                raise OSError(errno.ENOSPC, "a part of a record")
+        except OSError as error:
+            self.settle(serial)
+            raise ArchiveFullError(f"the disk refused: {error.strerror}") from error
+        return serial
+
+    def settle(self, serial: int) -> None:
+        """Say that all that follows from a record is done: from here on a checkpoint may cover it."""
+        with self._lock:
+            self._unsettled.discard(serial)
+
+    def reached(self) -> int:
+        """Return the number up to which every record is settled."""
+        with self._lock:
+            return min(self._unsettled) - 1 if self._unsettled else self._serial
+
+    def checkpoint(self, serial: int) -> None:
+        """Say that everything up to a record is durable elsewhere: its room may be used again."""
+        if serial > self._checkpoint:
+            self._write_checkpoint(serial)
+        with self._lock:
+            self._lock.notify_all()
+
+    def close(self) -> None:
+        """Close the segments."""
+        for segment in self._segments:
+            os.close(segment.descriptor)
+        self._segments = []
+        self._current = None
+
+    def _reserve(self, size_bytes: int) -> tuple[int, _Segment, int]:
+        with self._lock:
+            self._make_room(size_bytes)
+            segment, offset = self._current, self._offset
+            if segment is None:
+                raise ArchiveFullError("the write-ahead log is closed")
+            self._serial += 1
+            self._offset += size_bytes
+            segment.last_serial = self._serial
+            self._unsettled.add(self._serial)
+            return self._serial, segment, offset
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Go on to a segment that is free when this one has no room; wait for a checkpoint when none is."""
+        deadline = monotonic() + PATIENCE_SECONDS
+        while self._current is None or self._offset + size_bytes > self.segment_bytes:
+            self.pressed.set()
+            free = [s for s in self._segments if s is not self._current and s.last_serial <= self._checkpoint]
+            if free or len(self._segments) < self.max_segments:
+                self._current, self._offset = free[0] if free else self._new_segment(), 0
+            elif not self._lock.wait(max(0.0, deadline - monotonic())):
+                raise ArchiveFullError("the write-ahead log is full: its files are not synced yet")
+
+    def _new_segment(self) -> _Segment:
+        path = self.folder / f"segment-{len(self._segments):03d}"
+        try:
+            _fill(path, self.segment_bytes)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise ArchiveFullError(f"the disk refused: {error.strerror}") from error
+        self._segments.append(_Segment(path, _open_direct(path)))
+        return self._segments[-1]
+
+    def _read_checkpoint(self) -> int:
+        try:
+            return int(json.loads((self.folder / _CHECKPOINT).read_bytes())["serial"])
+        except FileNotFoundError:
+            return 0
+
+    def _write_checkpoint(self, serial: int) -> None:
+        part = self.folder / f"{_CHECKPOINT}.part"
+        with part.open("wb") as file:
+            file.write(json.dumps({"serial": serial}).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.folder / _CHECKPOINT)
+        sync_folder(self.folder)
+        self._checkpoint = serial
+
+
+def _fill(path: Path, size_bytes: int) -> None:
+    with path.open("wb") as file:
+        for _ in range(0, size_bytes, len(_ZEROS)):
+            file.write(_ZEROS[:size_bytes])
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def _open_direct(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_DSYNC | os.O_DIRECT)
+    except OSError:  # a file system without direct writes (tmpfs, some network ones): durable all the same
+        return os.open(path, os.O_RDWR | os.O_DSYNC)
+
+
+def _round_up(size_bytes: int) -> int:
+    return (size_bytes + BLOCK - 1) // BLOCK * BLOCK
+
+
+def _checksum(serial: int, meta: bytes, payload: memoryview) -> int:
+    return xxh3_64(meta, seed=serial).intdigest() ^ xxh3_64(payload, seed=serial).intdigest()
+
+
+def _scan(path: Path, after: int) -> Iterator[tuple[int, int]]:
+    """Give number and place of what looks like a record: one that was torn may lie between two that are whole."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for offset in range(0, len(content) - BLOCK + 1, BLOCK):
+            if content[offset : offset + 8] == _MAGIC:
+                serial = _HEADER.unpack_from(content, offset)[1]
+                if serial > after:
+                    yield serial, offset
+
+
+def _read(path: Path, offset: int) -> Record | None:
+    with path.open("rb") as file:
+        file.seek(offset)
+        _, serial, checksum, payload_bytes, meta_bytes = _HEADER.unpack(file.read(_HEADER.size))
+        size = os.fstat(file.fileno()).st_size
+        if offset + _HEADER.size + meta_bytes > size or offset + _round_up(payload_bytes) > size:
+            return None
+        meta = file.read(meta_bytes)
+        file.seek(offset + _round_up(_HEADER.size + meta_bytes))
+        payload = memoryview(file.read(payload_bytes))
+    whole = len(payload) == payload_bytes and _checksum(serial, meta, payload) == checksum
+    return Record(serial, meta, payload) if whole else None

@@ -1,0 +1,37 @@
+"""Whether ingest has taken a study in: rows of every instance, each with its content hash."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import func, select
+
+from ingest.tables import instance, series
+from voorrang.database import Database
+from voorrang.errors import RetryableError
+
+
+def rows_of(database: Database, study_instance_uids: Collection[str]) -> int:
+    """Return how many instances of studies have a row."""
+    return _count(database, study_instance_uids, hashed_only=False)
+
+
+def hashed_rows_of(database: Database, study_instance_uids: Collection[str]) -> int:
+    """Return how many instances of studies have a row with a content hash."""
+    return _count(database, study_instance_uids, hashed_only=True)
+
+
+def _count(database: Database, study_instance_uids: Collection[str], *, hashed_only: bool) -> int:
+    query = (
+        select(func.count())
+        .select_from(instance)
+        .join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
+        .where(series.c.study_instance_uid.in_(list(study_instance_uids)))
+    )
+    if hashed_only:
+        query = query.where(instance.c.content_sha256 != "")
+    try:
+        with database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+    except RetryableError:  # locked just now: asked again in a moment
+        return 0

@@ -1,0 +1,115 @@
+"""`voorrang bench NAME`: how fast we are beside named peers, measured here, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from voorrang.bench.report import Report
+
+
+def add_parser(commands: Any) -> None:
+    """Add this command."""
+    parser = commands.add_parser("bench", help="measure beside other programs, on this machine")
+    names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    ingest = _add(names, "ingest", "receiving, beside dcmtk, Orthanc and pynetdicom (about 6 minutes)")
+    ingest.add_argument("--large", type=_count, default=300, metavar="N", help="slices of 512x512 (%(default)s)")
+    ingest.add_argument("--small", type=_count, default=3000, metavar="N", help="slices of 64x64 (%(default)s)")
+    ingest.add_argument("--rounds", type=_count, default=5, metavar="N", help="rounds at most (%(default)s)")
+    ingest.set_defaults(run=run_ingest)
+    crowd = _add(names, "ingest-crowd", "one large study while 24 others send (about 7 minutes)")
+    crowd.add_argument("--seconds", type=_count, default=60, metavar="N", help="of each crowd at most (%(default)s)")
+    crowd.set_defaults(run=run_ingest_crowd)
+
+
+def run_ingest(arguments: argparse.Namespace) -> int:
+    """Run the bench of ingest; what it finds does not change the exit code."""
+    from voorrang.bench.ingest import Plan, run_ingest_bench
+    from voorrang.bench.own_network import enter_own_network
+
+    has_own_network = enter_own_network()
+    usual = Plan()
+    plan = Plan(
+        large=arguments.large,
+        small=arguments.small,
+        rounds=arguments.rounds,
+        slow_rounds=min(arguments.rounds, usual.slow_rounds),
+        small_rounds=min(arguments.rounds, usual.small_rounds),
+    )
+    with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
+        report = run_ingest_bench(Path(folder), plan, _say, has_own_network=has_own_network)
+    _print(report, as_json=arguments.json)
+    return 0
+
+
+def run_ingest_crowd(arguments: argparse.Namespace) -> int:
+    """Run the bench of many senders at once."""
+    from voorrang.bench.crowd import CrowdPlan, run_crowd_bench
+    from voorrang.bench.own_network import enter_own_network
+
+    has_own_network = enter_own_network()
+    with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
+        report = run_crowd_bench(
+            Path(folder), CrowdPlan(seconds=arguments.seconds), _say, has_own_network=has_own_network
+        )
+    _print(report, as_json=arguments.json)
+    return 0
+
+
+def _add(names: Any, name: str, help_text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = names.add_parser(name, help=help_text)
+    parser.add_argument("--json", action="store_true", help="one JSON object: figures, rows, machine")
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        metavar="DIR",
+        help="measure the disk of this folder (the usual place for scratch files)",
+    )
+    return parser
+
+
+def _disk() -> Path:
+    """Return where scratch files go: not into memory, where a sync costs nothing, as long as there is a choice."""
+    from voorrang.bench.machine import filesystem_of
+
+    places = [Path(tempfile.gettempdir()), Path.cwd()]
+    return next((place for place in places if filesystem_of(place) != "tmpfs"), places[0])
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(report)) + "\n")
+        return
+    width = max(map(len, report.figures), default=0)
+    lines = [f"{name:<{width}}  {value:>10g}" for name, value in report.figures.items()]
+    lines += ["", *_table(report.rows), "", *(f"{name}: {value}" for name, value in report.machine.items())]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    columns = [name for name, value in rows[0].items() if isinstance(value, (str, int, float, bool))]
+    cells = [columns, *([str(row[name]) for name in columns] for row in rows)]
+    widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
