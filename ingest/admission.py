@@ -22,6 +22,7 @@ class StoreStatus(IntEnum):
 
     SUCCESS = 0x0000
     INVALID_OBJECT_INSTANCE = 0x0117
+    SOP_CLASS_NOT_SUPPORTED = 0x0122
     NOT_AUTHORISED = 0x0124
     OUT_OF_RESOURCES = 0xA700
     DATA_SET_DOES_NOT_MATCH = 0xA900
@@ -43,12 +44,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command set of a C-STORE request says, and who is talking to whom."""
+    """
+    What the command set of a C-STORE request says, and who is talking to whom.
+
+    `agreed_sop_class_uid` is the abstract syntax of its presentation context; empty when there was no negotiation.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     calling_ae_title: str
     called_ae_title: str
+    agreed_sop_class_uid: str = ""
 
 
 def purpose_of(request: Request, ae_titles: Mapping[str, Purpose]) -> Purpose | None:
@@ -57,7 +63,12 @@ def purpose_of(request: Request, ae_titles: Mapping[str, Purpose]) -> Purpose | 
 
 
 def check_identifiers(request: Request) -> Refusal | None:
-    """Refuse a SOP Instance UID that is not a UID: it would become part of a name."""
+    """
+    Refuse a SOP Instance UID that is not a UID, since it would become part of a name, and a SOP class that was not
+    agreed on: a sender's rule holds in the negotiation.
+    """
+    if request.agreed_sop_class_uid not in ("", request.sop_class_uid):
+        return Refusal(StoreStatus.SOP_CLASS_NOT_SUPPORTED, "sop_class_not_agreed")
     if not is_uid(request.sop_instance_uid):
         return Refusal(StoreStatus.INVALID_OBJECT_INSTANCE, "bad_sop_instance_uid")
     return None

@@ -98,14 +98,17 @@ class LedgerWriter:
             self._descriptor = -1
 
     def _begin_segment(self) -> None:
-        if self._descriptor >= 0:
-            os.fdatasync(self._descriptor)
-            os.close(self._descriptor)
         # Numbers follow the clock, so that they go on growing where somebody has taken the folder away.
-        self._segment = max(self._segment + 1, int(time()))
-        path = _path(self.folder, self._segment)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
-        self._size = 0
+        segment = max(self._segment + 1, int(time()))
+        # The next is there before the last is let go: on a full disk the last goes on, and is asked again.
+        descriptor = os.open(_path(self.folder, segment), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        before, self._descriptor = self._descriptor, descriptor
+        self._segment, self._size = segment, 0
+        if before >= 0:
+            try:
+                os.fdatasync(before)
+            finally:
+                os.close(before)
 
 
 def encode_entry(entry: dict[str, Any]) -> bytes:

@@ -26,6 +26,9 @@ _WORDS = {
     ),
     "intake_full": RefusalWords("there was no room in the intake", SEND_AGAIN),
     "disk_full": RefusalWords("the disk had no room above its reserve", f"Free some disk. {SEND_AGAIN}"),
+    "sop_class_not_agreed": RefusalWords(
+        "its SOP class is not the one that was agreed on for its presentation context", _AT_THE_SENDER
+    ),
     "bad_sop_instance_uid": RefusalWords("its SOP Instance UID is not a UID", _AT_THE_SENDER),
     "bad_study_or_series_uid": RefusalWords("it has no usable Study or Series Instance UID", _AT_THE_SENDER),
     "sop_instance_uid_differs": RefusalWords(

@@ -39,8 +39,6 @@ from ingest.listening.receiving import Receiver
 from ingest.tally import Count
 from voorrang.logs import get_logger
 
-REQUEST_SECONDS = 10.0  # ARTIM (PS3.8 section 9.1.5): how long a connection may take to ask for its association
-MESSAGE_SECONDS = 60.0  # and a message to come in, plus what MIN_BYTES_PER_SECOND allows for its size
 MIN_BYTES_PER_SECOND = 10_000
 _NAGGED = (TimeoutError, BlockingIOError, ssl.SSLWantReadError)
 
@@ -56,6 +54,7 @@ class Ending(StrEnum):
     REJECTED = "rejected"
     PROTOCOL = "protocol"
     STOPPED = "stopped"
+    FAILED = "failed"
 
 
 class _EndedError(Exception):
@@ -116,6 +115,10 @@ class Association:
             self._send_last(encode_abort(error.reason))
         except (OSError, ssl.SSLError) as error:
             ending, detail = Ending.CLOSED_BY_PEER, type(error).__name__
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this association only, and is told
+            ending, detail = Ending.FAILED, type(error).__name__
+            get_logger().debug("association failed", exc_info=True)
+            self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
         finally:
             self._incoming.drop()
             self._audit(ending, detail)
@@ -124,7 +127,7 @@ class Association:
         """Receive and answer; ends by an exception only."""
         reader, connection = self._reader, self.connection
         is_secured = isinstance(connection, ssl.SSLSocket)
-        set_patience(connection, REQUEST_SECONDS)
+        set_patience(connection, self.receiver.configuration.request_seconds)
         self._began_at = monotonic()
         while True:
             try:
@@ -135,11 +138,12 @@ class Association:
                 self._on_silence(error)
                 continue
             if size == 0:
-                raise _EndedError(Ending.CLOSED_BY_PEER)
+                self._on_end()
             if self._came == 0 and self._agreement is not None:
                 self._began_at = monotonic()
             self._came += size
             if monotonic() > self._deadline():
+                self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
                 raise _EndedError(Ending.TOO_SLOW)
             for message in reader.received(size):
                 self._on_message(message)
@@ -147,14 +151,24 @@ class Association:
                 self._between_messages()
 
     def _deadline(self) -> float:
-        patience = MESSAGE_SECONDS if self._agreement else REQUEST_SECONDS
+        told = self.receiver.configuration
+        patience = told.message_seconds if self._agreement else told.request_seconds
         return self._began_at + patience + self._came / MIN_BYTES_PER_SECOND
 
     def _between_messages(self) -> None:
         if self.is_stopping():
-            self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
-            raise _EndedError(Ending.STOPPED)
+            self._stop()
         self._came = 0
+
+    def _on_end(self) -> None:
+        """Nothing more comes: the peer has closed, or our own server has, to wake us."""
+        if self.is_stopping():
+            self._stop()
+        raise _EndedError(Ending.CLOSED_BY_PEER)
+
+    def _stop(self) -> None:
+        self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
+        raise _EndedError(Ending.STOPPED)
 
     def _on_silence(self, error: Exception) -> None:
         within = self._reader.is_within_message or self._agreement is None
@@ -215,6 +229,7 @@ class Association:
             command.sop_instance_uid,
             self._proposal.calling_ae_title,
             self._proposal.called_ae_title,
+            agreed_sop_class_uid=context[0],
         )
         self.receiver.begin(self._incoming, store, context[1])
         self._pending = (request, store, context[1])

@@ -53,6 +53,10 @@ class ListenerConfiguration:
         Room that stays free on the archive's disk.
     idle_seconds
         How long an association may be silent between messages.
+    request_seconds
+        How long a connection may take to shake hands and to ask for its association (ARTIM, PS3.8 section 9.1.5).
+    message_seconds
+        How long a message may take to come in, beside what its size takes at the slowest rate that is borne.
     is_durable
         False answers before bytes are on disk: for benchmarks only.
     """
@@ -67,6 +71,8 @@ class ListenerConfiguration:
     max_associations: int = 64
     reserve_bytes: int = 0
     idle_seconds: float = 60.0
+    request_seconds: float = 10.0
+    message_seconds: float = 60.0
     tls_port: int = 0
     tls: TLSFiles | None = None
     is_durable: bool = True

@@ -36,7 +36,9 @@ class HeadIndex:
     keys: SiteKeys
     _cached: dict[tuple[str, str, bytes], tuple[str, str, str]] = field(default_factory=dict)
 
-    def read(self, part10: memoryview, data_set_at: int, transfer_syntax_uid: str, default_issuer: str) -> IndexedHead:
+    def read(
+        self, part10: memoryview, data_set_at: int, transfer_syntax_uid: str, default_issuer: str, *, is_whole: bool
+    ) -> IndexedHead:
         """
         Read the head of a Part 10 file.
 
@@ -50,13 +52,15 @@ class HeadIndex:
             In what that is encoded.
         default_issuer
             Domain of ids that name no issuer, by the sender's rule.
+        is_whole
+            Whether the file is all there.
 
         Raises
         ------
         UnreadableInstanceError
             When it cannot be read, for whatever reason.
         """
-        scanned = scan_head(part10[data_set_at:], transfer_syntax_uid)
+        scanned = scan_head(part10[data_set_at:], transfer_syntax_uid, is_whole)
         if scanned is None:
             head = received_head(read_head(bytes(part10)))
             return self._index(head, default_issuer, repr(head).encode())
@@ -72,9 +76,7 @@ class HeadIndex:
             self._cached[study, default_issuer, identity] = cached
         return IndexedHead(head.header, *cached)
 
-    def _keys_of(
-        self, head: ScannedHead | ReceivedHead, default_issuer: str, identity: bytes
-    ) -> tuple[str, str, str]:
+    def _keys_of(self, head: ScannedHead | ReceivedHead, default_issuer: str, identity: bytes) -> tuple[str, str, str]:
         issuer = head.issuer_of_patient_id if isinstance(head, ScannedHead) else head.patient_issuer
         patient = (issuer or default_issuer, head.patient_id)
         order = (head.order_issuer or default_issuer, head.accession_number)

@@ -99,12 +99,8 @@ class Incoming:
 
     def drop(self) -> None:
         """Forget it, and the part file unless somebody has taken it."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-        if self.part is not None:
-            Path(self.part).unlink(missing_ok=True)
-        self.part = self.failure = None
+        self._drop_part()
+        self.failure = None
         self._used = self._spilled = 0
         self._head = b""
 
@@ -124,11 +120,23 @@ class Incoming:
                 self._archive.require_room(self._used)
                 self._write(self._view[: self._used])
             except ArchiveFullError as error:
-                self.failure = error
+                self._fail(error)
             except OSError as error:
-                self.failure = ArchiveFullError(f"the disk refused: {error.strerror}")
+                self._fail(ArchiveFullError(f"the disk refused: {error.strerror}"))
         self._spilled += self._used
         self._used = 0
+
+    def _fail(self, failure: ArchiveFullError) -> None:
+        self.failure = failure
+        self._drop_part()  # now: others may need the room while the rest of it comes
+
+    def _drop_part(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self.part is not None:
+            Path(self.part).unlink(missing_ok=True)
+        self.part = None
 
     def _write(self, content: memoryview) -> None:
         if self._descriptor < 0:

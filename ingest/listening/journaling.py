@@ -16,7 +16,7 @@ from typing import Any
 
 from ingest.ledger import LedgerWriter, encode_entry, segments
 from ingest.listening.incoming import Incoming
-from voorrang.archive.durable import ArchiveFullError
+from voorrang.archive.durable import ArchiveFullError, refusing_when_full
 from voorrang.archive.instance_files import InstanceFiles, Stored
 from voorrang.archive.write_ahead_log import WriteAheadLog
 from voorrang.logs import get_logger
@@ -52,7 +52,18 @@ class Journal:
     _checkpointing: Lock = field(default_factory=Lock)
 
     def recover(self) -> int:
-        """Bring back files and entries that a crash took; return how many entries. Called once, before the rest."""
+        """
+        Bring back files and entries that a crash took; return how many entries. Called once, before the rest.
+
+        Raises
+        ------
+        ArchiveFullError
+            When the disk refuses.
+        """
+        with refusing_when_full():
+            return self._recover()
+
+    def _recover(self) -> int:
         if self.log is None:
             self.ledger.open()
             return 0
@@ -131,9 +142,10 @@ class Journal:
                 due = [locator for serial, locator in self._unsynced if serial <= reached]
             if not due:
                 return
-            self.files.sync(due)
-            self.ledger.sync()
-            self.log.checkpoint(reached)
+            with refusing_when_full():
+                self.files.sync(due)
+                self.ledger.sync()
+                self.log.checkpoint(reached)
             with self._lock:
                 self._unsynced = deque(item for item in self._unsynced if item[0] > reached)
 

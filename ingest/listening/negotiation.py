@@ -38,7 +38,6 @@ class Rejection(Enum):
 
     CALLING_AE_TITLE = (1, 1, 3)
     CALLED_AE_TITLE = (1, 1, 7)
-    APPLICATION_CONTEXT = (1, 1, 2)
     TOO_MANY_ASSOCIATIONS = (2, 3, 2)
 
 
@@ -122,7 +121,7 @@ class Negotiator:
         proposal
             What is asked.
         may_store
-            Whether this sender may store a SOP class.
+            Whether this sender may store a SOP class; a C-ECHO is everybody's.
 
         Raises
         ------
@@ -137,16 +136,14 @@ class Negotiator:
     def _accept(self, proposal: Proposal, may_store: Callable[[str], bool]) -> Agreement:
         asked = proposal.primitive
         wanted = {str(context.abstract_syntax) for context in asked.presentation_context_definition_list}
-        supported = [c for c in self._supported if c.abstract_syntax in wanted and may_store(str(c.abstract_syntax))]
+        supported = [c for c in self._supported if c.abstract_syntax in wanted and _may_use(c, may_store)]
         roles = {
             item.sop_class_uid: (item.scu_role, item.scp_role)
             for item in asked.user_information
             if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
         }
         results, role_items = negotiate_as_acceptor(asked.presentation_context_definition_list, supported, roles)
-        contexts = {
-            c.context_id: (str(c.abstract_syntax), str(c.transfer_syntax[0])) for c in results if c.result == 0
-        }
+        contexts = {c.context_id: (str(c.abstract_syntax), str(c.transfer_syntax[0])) for c in results if c.result == 0}
         answer = A_ASSOCIATE()
         answer.application_context_name = UID(APPLICATION_CONTEXT)
         answer.calling_ae_title, answer.called_ae_title = asked.calling_ae_title, asked.called_ae_title
@@ -156,6 +153,10 @@ class Negotiator:
         pdu = A_ASSOCIATE_AC()
         pdu.from_primitive(answer)
         return Agreement(contexts, bytes(pdu.encode()))
+
+
+def _may_use(context: PresentationContext, may_store: Callable[[str], bool]) -> bool:
+    return context.abstract_syntax == Verification or may_store(str(context.abstract_syntax))
 
 
 def _about_us() -> list[object]:

@@ -19,11 +19,19 @@ class Pacer:
         Knows the rates.
     pause
         Waits so many seconds, or until the listener stops.
+    seconds
+        A clock that only goes forward.
     """
 
-    def __init__(self, configuration: ListenerConfiguration, pause: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        configuration: ListenerConfiguration,
+        pause: Callable[[float], object],
+        seconds: Callable[[], float] = monotonic,
+    ) -> None:
         self._configuration = configuration
         self._pause = pause
+        self._seconds = seconds
         self._next: dict[str, float] = {}
         self._lock = Lock()
 
@@ -33,7 +41,7 @@ class Pacer:
         if not rate:
             return
         with self._lock:
-            now = monotonic()
+            now = self._seconds()
             due = max(now, self._next.get(calling_ae_title, now))
             self._next[calling_ae_title] = due + 1.0 / rate
         if due > now:

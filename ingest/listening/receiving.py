@@ -106,7 +106,9 @@ class Receiver:
             return refusal
         issuer = self.configuration.sender(request.calling_ae_title).default_issuer
         try:
-            head = self._heads.read(incoming.head(), incoming.data_set_at, transfer_syntax_uid, issuer)
+            head = self._heads.read(
+                incoming.head(), incoming.data_set_at, transfer_syntax_uid, issuer, is_whole=incoming.is_in_memory
+            )
         except UnreadableInstanceError:
             return Refusal(StoreStatus.CANNOT_UNDERSTAND, "unreadable_data_set")
         if refusal := check_header(request, head.header):

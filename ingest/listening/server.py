@@ -6,12 +6,13 @@ import select
 import socket
 import ssl
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Lock, Thread
 from time import monotonic
 
-from ingest.listening.association import REQUEST_SECONDS, Association
+from ingest.listening.association import Association
 from ingest.listening.configuration import ListenerConfiguration
 from ingest.listening.negotiation import Negotiator, Proposal, Rejection, hear_everything
 from ingest.listening.pacing import Pacer
@@ -26,6 +27,7 @@ MAX_UNASKED = 128  # connections that have not asked for an association yet
 THREAD_STACK_BYTES = 512 << 10
 STOP_SECONDS = 10.0
 ACCEPT_SECONDS = 0.25
+DROP_SECONDS = 0.01
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class _Peer:
     connection: socket.socket
     since: float
     has_asked: bool = False
+    is_dropped: bool = False
 
 
 @dataclass(slots=True)
@@ -73,7 +76,8 @@ class Server:
         hear_everything()
         told = self.configuration
         if told.tls is not None:
-            self._sockets.append((_bind(told.host, told.tls_port, "VOORRANG_DICOM_TLS_PORT"), server_context(told.tls)))
+            context = server_context(told.tls)
+            self._sockets.append((_bind(told.host, told.tls_port, "VOORRANG_DICOM_TLS_PORT"), context))
         if told.port or told.tls is None:
             self._sockets.append((_bind(told.host, told.port, "VOORRANG_DICOM_PORT"), None))
         pacer = Pacer(told, self._stop.wait)
@@ -97,10 +101,7 @@ class Server:
         with self._lock:
             peers = list(self._peers.values())
         for peer in peers:
-            try:
-                peer.connection.shutdown(socket.SHUT_RD)
-            except OSError:
-                continue
+            _shut(peer.connection, socket.SHUT_RD)
         while self._peers and monotonic() < deadline:
             Flag().wait(0.01)
 
@@ -113,24 +114,28 @@ class Server:
                     connection, address = listening.accept()
                 except OSError as error:
                     get_logger().warning("connection lost", reason=type(error).__name__)
+                    self._stop.wait(ACCEPT_SECONDS)  # out of descriptors, most likely: let some be given back
                     continue
                 self._begin(connection, str(address[0]), contexts[listening], pacer)
 
     def _begin(self, connection: socket.socket, address: str, context: ssl.SSLContext | None, pacer: Pacer) -> None:
-        self._drop_oldest_unasked()
+        self._make_room()
         peer = _Peer(address, connection, monotonic())
         with self._lock:
             self._peers[id(peer)] = peer
-        Thread(target=self._serve, args=(peer, context, pacer), name="association", daemon=True).start()
+        try:
+            Thread(target=self._serve, args=(peer, context, pacer), name="association", daemon=True).start()
+        except RuntimeError:  # no thread to be had: this one goes, the listener stays
+            get_logger().error("connection refused", reason="no_thread", peer=address)
+            self._end(peer)
 
     def _serve(self, peer: _Peer, context: ssl.SSLContext | None, pacer: Pacer) -> None:
-        connection = peer.connection
         try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if context is not None:
-                connection = self._shake_hands(peer, context)
+                self._shake_hands(peer, context)
             Association(
-                connection,
+                peer.connection,
                 peer.address,
                 self.receiver,
                 self._negotiator,
@@ -143,17 +148,20 @@ class Server:
             get_logger().warning("connection refused", reason=str(reason).lower(), peer=peer.address)
             self.receiver.tally.add(Count.ASSOCIATIONS_REJECTED)
         finally:
-            connection.close()
-            with self._lock:
-                del self._peers[id(peer)]
-                if peer.has_asked:
-                    self.receiver.tally.add(Count.ASSOCIATIONS_OPEN, -1)
+            self._end(peer)
 
-    def _shake_hands(self, peer: _Peer, context: ssl.SSLContext) -> ssl.SSLSocket:
-        peer.connection.settimeout(REQUEST_SECONDS)
-        secured = context.wrap_socket(peer.connection, server_side=True)
-        peer.connection = secured
-        return secured
+    def _end(self, peer: _Peer) -> None:
+        peer.connection.close()
+        with self._lock:
+            del self._peers[id(peer)]
+            if peer.has_asked:
+                self.receiver.tally.add(Count.ASSOCIATIONS_OPEN, -1)
+
+    def _shake_hands(self, peer: _Peer, context: ssl.SSLContext) -> None:
+        secured = context.wrap_socket(peer.connection, server_side=True, do_handshake_on_connect=False)
+        peer.connection = secured  # first, so that it can be dropped meanwhile
+        secured.settimeout(self.configuration.request_seconds)
+        secured.do_handshake()
 
     def _admit(self, peer: _Peer, proposal: Proposal) -> Rejection | None:
         told = self.configuration
@@ -169,16 +177,24 @@ class Server:
             self.receiver.tally.add(Count.ASSOCIATIONS_OPEN)
         return None
 
-    def _drop_oldest_unasked(self) -> None:
-        with self._lock:
-            unasked = [peer for peer in self._peers.values() if not peer.has_asked]
-            if len(unasked) < MAX_UNASKED:
+    def _make_room(self) -> None:
+        """Drop the oldest that has not asked when they are many; wait while many that were dropped are still there."""
+        while True:
+            with self._lock:
+                unasked = [peer for peer in self._peers.values() if not peer.has_asked]
+                waiting = [peer for peer in unasked if not peer.is_dropped]
+                if len(waiting) >= MAX_UNASKED:
+                    oldest = min(waiting, key=lambda peer: peer.since)
+                    oldest.is_dropped = True
+                    _shut(oldest.connection, socket.SHUT_RDWR)
+            if len(unasked) - len(waiting) < MAX_UNASKED or self._stop.wait(DROP_SECONDS):
                 return
-            oldest = min(unasked, key=lambda peer: peer.since)
-        try:
-            oldest.connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
+
+
+def _shut(connection: socket.socket, how: int) -> None:
+    """Shut a connection that another thread serves, whose TLS must go on: its own method would end that at once."""
+    with suppress(OSError):
+        socket.socket.shutdown(connection, how)
 
 
 def _bind(host: str, port: int, variable: str) -> socket.socket:

@@ -22,7 +22,7 @@ from sqlalchemy import Table, delete, select
 
 from ingest import tables as ingest_tables
 from ingest.answering import on_findings_scored
-from ingest.store import open_claim
+from ingest.intake_store import open_claim
 from tests.builders import (
     MODEL,
     START,

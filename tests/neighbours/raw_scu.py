@@ -100,6 +100,24 @@ class RawSCU:
         """Close the connection without a word."""
         self._socket.close()
 
+    def reset(self) -> None:
+        """Close the connection by a TCP reset, as a machine that was switched off answers."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
+
+    def push(self, content: bytes) -> None:
+        """Send bytes as they are."""
+        self._socket.sendall(content)
+
+    def message(self, context: tuple[str, str], sop_class_uid: str, sop_instance_uid: str, data_set: bytes) -> bytes:
+        """Return the bytes of a whole C-STORE request, for `push`."""
+        starts = range(0, max(1, len(data_set)), FRAGMENT)
+        command = self._command(context, C_STORE, sop_class_uid, sop_instance_uid, WITH_DATA_SET)
+        return command + b"".join(
+            self._pdv(context, 0x02 if start == starts[-1] else 0x00, data_set[start : start + FRAGMENT])
+            for start in starts
+        )
+
     def _associate(self) -> None:
         items = _item(0x10, APPLICATION_CONTEXT.encode())
         for abstract, transfer in self._wanted:
@@ -140,6 +158,11 @@ class RawSCU:
     def _send_command(
         self, context: tuple[str, str], command: int, sop_class: str, sop_instance: str | None, flag: int
     ) -> None:
+        self._socket.sendall(self._command(context, command, sop_class, sop_instance, flag))
+
+    def _command(
+        self, context: tuple[str, str], command: int, sop_class: str, sop_instance: str | None, flag: int
+    ) -> bytes:
         self._message_id += 1
         elements = _element(0x0002, _even(sop_class.encode("latin-1"))) + _element(0x0100, struct.pack("<H", command))
         elements += _element(0x0110, struct.pack("<H", self._message_id))
@@ -148,11 +171,14 @@ class RawSCU:
         elements += _element(0x0800, struct.pack("<H", flag))
         if sop_instance is not None:
             elements += _element(0x1000, _even(sop_instance.encode("latin-1")))
-        self._send_pdv(context, 0x03, _element(0x0000, struct.pack("<L", len(elements))) + elements)
+        return self._pdv(context, 0x03, _element(0x0000, struct.pack("<L", len(elements))) + elements)
 
     def _send_pdv(self, context: tuple[str, str], header: int, fragment: bytes) -> None:
+        self._socket.sendall(self._pdv(context, header, fragment))
+
+    def _pdv(self, context: tuple[str, str], header: int, fragment: bytes) -> bytes:
         value = bytes([self._ids[context], header]) + fragment
-        self._socket.sendall(_pdu(DATA, struct.pack(">L", len(value)) + value))
+        return _pdu(DATA, struct.pack(">L", len(value)) + value)
 
     def _receive(self) -> tuple[int, bytes]:
         head = self._read(6)

@@ -6,17 +6,21 @@ import json
 import re
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from sqlalchemy import select
 
-from ingest.received import header_and_identity
+from ingest.identities import study_identity
+from ingest.listening.heads import HeadIndex
+from ingest.received import read_head, received_head
+from tests.heads import EXPLICIT, SYNTAXES, encode, make_head, make_item, part10
 from tests.integration.worklist_world import (
     KEYS,
     World,
@@ -32,8 +36,9 @@ from tests.integration.worklist_world import (
 )
 from voorrang.bus import Message
 from voorrang.commands.migrate import prepare
+from voorrang.dicom.header_scanning import scan_head
 from voorrang.errors import ConfigurationError
-from voorrang.events.envelope import encode
+from voorrang.events.envelope import encode as encode_event
 from voorrang.events.records import ScoringState
 from voorrang.identifiers import SiteKeys
 from voorrang.logs import UID_PATTERN, configure_logging, get_logger
@@ -83,12 +88,89 @@ def test_dicom_and_hl7_give_one_key(padded: str) -> None:
     ds.file_meta = FileMetaDataset()
     ds.StudyInstanceUID, ds.PatientName = uid(1), NAME
     ds.PatientID, ds.IssuerOfPatientID, ds.AccessionNumber = padded, "HOSP ", f" {ACCESSION}"
-    _, who = header_and_identity(ds, KEYS, "HOSP")
+    who = study_identity(received_head(ds), KEYS, "HOSP")
     pid_3 = ["ID000001", "", "", "HOSP", "PI"]
     obr_18 = f"{ACCESSION} "
 
     assert who.patient.patient_key == KEYS.patient_key(pid_3[3], pid_3[0])
     assert who.order_key == KEYS.order_key("HOSP", obr_18)
+
+
+latin = st.text(st.sampled_from("Ab1 -\\^=\0\n\té"), max_size=12)
+HEADS = st.fixed_dictionaries(
+    {
+        "StudyInstanceUID": st.sampled_from(["1.2", "1.2.9"]),
+        "PatientID": latin,
+        "IssuerOfPatientID": latin,
+        "AccessionNumber": latin,
+        "issuer_of_accession_number": latin,
+        "has_order_issuer": st.booleans(),
+    }
+)
+
+
+def head_of(values: dict[str, Any], syntax: str) -> bytes:
+    """Write a Part 10 file that names a patient and an order, as a sender's own bytes."""
+    raw = {k: values[k].encode("latin-1") for k in ("PatientID", "IssuerOfPatientID", "AccessionNumber")}
+    head = make_head(StudyInstanceUID=values["StudyInstanceUID"])
+    if values["has_order_issuer"]:
+        item = make_item(LocalNamespaceEntityID=values["issuer_of_accession_number"])
+        head.IssuerOfAccessionNumberSequence = [item]
+    even = {keyword: value + b" " * (len(value) % 2) for keyword, value in raw.items()}
+    return part10(encode(head, syntax, even), syntax)
+
+
+def usual_file(patient_name: str = NAME, **raw: bytes) -> bytes:
+    """Write a Part 10 file as most senders would."""
+    return part10(encode(make_head(PatientName=patient_name, BodyPartExamined="HEAD"), EXPLICIT, raw), EXPLICIT)
+
+
+def data_set_at(syntax: str) -> int:
+    return len(part10(b"", syntax))
+
+
+@settings(max_examples=150, deadline=None)
+@given(heads=st.lists(HEADS, min_size=1, max_size=4), syntax=st.sampled_from(SYNTAXES), is_whole=st.booleans())
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_fast_and_slow_reading_give_one_key_also_when_others_came_before(
+    heads: list[dict[str, Any]], syntax: str, is_whole: bool
+) -> None:
+    index = HeadIndex(KEYS)
+    for values in [*heads, *heads]:
+        file = head_of(values, syntax)
+        fast = index.read(memoryview(file), data_set_at(syntax), syntax, "HOSP", is_whole=is_whole)
+        slow = study_identity(received_head(read_head(file)), KEYS, "HOSP")
+        assert (fast.patient_key, fast.order_key) == (slow.patient.patient_key, slow.order_key)
+
+
+def test_the_usual_head_takes_the_fast_path_and_says_the_same() -> None:
+    file = usual_file()
+    scanned = scan_head(memoryview(file)[data_set_at(EXPLICIT) :], EXPLICIT)
+    assert scanned is not None
+    fast = HeadIndex(KEYS).read(memoryview(file), data_set_at(EXPLICIT), EXPLICIT, "HOSP", is_whole=True)
+    slow = study_identity(received_head(read_head(file)), KEYS, "HOSP")
+    assert (fast.patient_key, fast.order_key) == (slow.patient.patient_key, slow.order_key)
+    assert fast.patient_key == KEYS.patient_key("H", "P-1")
+    assert fast.order_key == KEYS.order_key("HOSP", "A-1")
+
+
+def test_one_study_of_two_senders_is_of_two_domains() -> None:
+    file = usual_file(IssuerOfPatientID=b"")
+    index = HeadIndex(KEYS)
+    for issuer in ("HOSP", "OTHER", "HOSP"):
+        found = index.read(memoryview(file), data_set_at(EXPLICIT), EXPLICIT, issuer, is_whole=True)
+        assert found.patient_key == KEYS.patient_key(issuer, "P-1")
+
+
+def test_what_tells_identities_apart_is_opaque_and_differs_with_the_name() -> None:
+    index, digests = HeadIndex(KEYS), set()
+    for name in ("Testnaam^Alida", "Testnaam^Berta"):
+        file = usual_file(name)
+        found = index.read(memoryview(file), data_set_at(EXPLICIT), EXPLICIT, "", is_whole=True)
+        digests.add(found.identity)
+        assert re.fullmatch(r"[0-9a-f]{32}", found.identity)
+        assert not [private for private in PRIVATE if private in json.dumps(found.header.to_json())]
+    assert len(digests) == 2
 
 
 @given(domain=ids, first=ids, second=ids)
@@ -153,7 +235,7 @@ def test_defect_in_a_handler_logs_neither_names_nor_uids(world: World, capsys: p
     with logging_restored():
         configure_logging("worklist", "INFO")
         with consuming(world):
-            world.runtime.producer.send([Message("study-updated", uid(1), encode(make_event(make_study(1))))])
+            world.runtime.producer.send([Message("study-updated", uid(1), encode_event(make_event(make_study(1))))])
             wait_for(lambda: len(tried) > 1)
         get_logger().error("handler failed", reason=f"no study {uid(1)}", exc_info=True)
         get_logger().info("done", uids=[uid(1)], study={"study_instance_uid": uid(1)})

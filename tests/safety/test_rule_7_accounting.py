@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
-from sqlalchemy import insert
+from prometheus_client import REGISTRY, generate_latest
+from sqlalchemy import func, insert, select
 
+from ingest.accounting import Accountant
+from ingest.recovery import recover
 from ingest.tables import instance, series
+from ingest.tally import Count
+from tests.integration.listening import Station, make_ct, make_stack, make_station, own_database
 from tests.integration.worklist_world import NOON, World, uid
+from voorrang.archive.instance_files import InstanceFiles
+from voorrang.clock import ManualClock
 from voorrang.demo.counting import accounted_instances
 
 
@@ -23,6 +30,7 @@ def test_gauge_of_the_unaccounted_is_shown() -> None:
 def stored(world: World) -> list[Path]:
     """Three instances of one study: a row and a file each."""
     paths = []
+    files = InstanceFiles(world.runtime.archive)
     with world.database.write() as connection:
         values = {
             "series_instance_uid": uid(1, 1),
@@ -36,7 +44,7 @@ def stored(world: World) -> list[Path]:
         connection.execute(insert(series).values(values))
         for n in range(3):
             name = f"{uid(1, 1)}.{n}"
-            kept = world.runtime.archive.store_instance(uid(1), uid(1, 1), name, b"not read here")
+            kept = files.store(uid(1), uid(1, 1), name, memoryview(b"not read here"))
             row = {
                 "sop_instance_uid": name,
                 "series_instance_uid": uid(1, 1),
@@ -68,3 +76,164 @@ def test_recount_misses_a_row_that_is_gone(world: World, stored: list[Path]) -> 
         connection.execute(instance.delete().where(instance.c.sop_instance_uid == f"{uid(1, 1)}.0"))
 
     assert accounted_instances(world.runtime.settings, [uid(1)]) == 2
+
+
+@pytest.fixture
+def station(tmp_path: Path, clock: ManualClock) -> Iterator[Station]:
+    """Ingest that has received and taken in three instances, and counted them."""
+    with own_database(tmp_path) as database:
+        made = make_station(database, tmp_path / "data", clock)
+        made.receive(*make_stack(3))
+        made.take_in()
+        made.account()
+        assert unaccounted() == 0
+        yield made
+
+
+def unaccounted() -> float | None:
+    return REGISTRY.get_sample_value("voorrang_unaccounted_instances")
+
+
+def delete_row(station: Station, number: int) -> None:
+    with station.runtime.database.write() as connection:
+        mine = instance.c.sop_instance_uid == str(make_ct(number).SOPInstanceUID)
+        assert connection.execute(instance.delete().where(mine)).rowcount == 1
+
+
+def drop_from_ledger(station: Station, number: int) -> None:
+    """Take the entry of an instance out of the ledger, as if it had never been written."""
+    uid_of_it = f'"{make_ct(number).SOPInstanceUID}"'.encode()
+    for path in (station.runtime.archive.root / "ledger").iterdir():
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(line for line in lines if uid_of_it not in line))
+
+
+@pytest.mark.parametrize("counted", [Count.NEW, Count.CONFLICT])
+def test_success_without_an_entry_in_the_ledger_shows(station: Station, counted: Count) -> None:
+    station.receiver.tally.add(counted)
+    station.account()
+
+    assert unaccounted() == 1
+
+
+def test_entry_that_vanished_before_it_was_taken_in_shows(station: Station) -> None:
+    station.receive(make_ct(4), make_ct(5))
+    drop_from_ledger(station, 4)
+    station.take_in()
+    station.account()
+
+    assert unaccounted() == 1
+
+
+def test_row_that_vanished_shows(station: Station) -> None:
+    station.receive(make_ct(4), make_ct(5))
+    station.take_in()
+    delete_row(station, 5)
+    station.account()
+
+    assert unaccounted() == 1
+
+
+def test_what_is_missing_on_either_side_does_not_make_up_for_the_other(station: Station) -> None:
+    station.receive(make_ct(4), make_ct(5))
+    station.take_in()
+    delete_row(station, 4)
+    station.receiver.tally.add(Count.NEW)
+    station.account()
+
+    assert unaccounted() == 2
+
+
+def test_duplicates_and_refusals_make_up_for_nothing(station: Station) -> None:
+    station.receiver.tally.add(Count.NEW)
+    station.receive(*make_stack(3))
+    station.receive(make_ct(9, StudyInstanceUID="not a UID"))
+    station.take_in()
+    station.account()
+
+    assert unaccounted() == 1
+
+
+def test_conflicts_count_as_accepted(station: Station) -> None:
+    station.receive(make_ct(1, Rows=5), make_ct(2, Rows=5), make_ct(1, Rows=5))
+    station.account()
+    assert unaccounted() == 0
+    station.take_in()
+    station.account()
+
+    assert unaccounted() == 0
+
+
+def test_what_waits_for_its_row_is_waiting_and_not_lost(station: Station) -> None:
+    before = REGISTRY.get_sample_value("voorrang_waiting_instances") or 0.0
+    station.receive(make_ct(4), make_ct(5))
+    station.account()
+
+    assert unaccounted() == 0
+    assert REGISTRY.get_sample_value("voorrang_waiting_instances") == before + 2
+
+
+def test_damaged_entry_shows_until_its_instance_was_found_on_disk(station: Station) -> None:
+    station.receive(make_ct(4), make_ct(5))
+    (segment,) = (station.runtime.archive.root / "ledger").iterdir()
+    first, _, rest = segment.read_bytes().partition(b"\n")
+    segment.write_bytes(b"\0" * len(first) + b"\n" + rest)
+    station.take_in()
+    station.account()
+    assert unaccounted() == 1
+
+    assert recover(station.runtime, station.intake) == 1
+    station.account()
+    assert unaccounted() == 0
+    assert station.rows(select(func.count()).select_from(instance))[0][0] == 5
+
+
+def test_listener_that_starts_is_counted_anew(station: Station) -> None:
+    station.receiver.tally.add(Count.NEW)
+    station.account()
+    assert unaccounted() == 1
+
+    station.receiver.tally.begin()  # what it recovered was written down once more, and answered to nobody
+    station.account()
+    assert unaccounted() == 0
+    station.receiver.tally.add(Count.NEW)
+    station.account()
+    assert unaccounted() == 1
+
+
+def test_assembler_that_starts_is_counted_anew_and_sees_what_is_lost_from_then_on(station: Station) -> None:
+    station.receive(make_ct(4))
+    again = Accountant(station.runtime, station.intake, station.receiver.tally)
+    again.step()
+    assert unaccounted() == 0
+    station.receive(make_ct(5))
+    drop_from_ledger(station, 5)
+    again.step()
+    assert unaccounted() == 1
+
+
+def test_what_a_listener_recovers_hides_no_later_loss(station: Station) -> None:
+    """The entries that a crash brought back get rows without having been counted: those rows stand for nobody else."""
+    entry = next(iter_entries(station, 4))
+    station.receiver.tally.begin()
+    station.account()
+    station.journal.ledger.append(entry, counts=False)  # as `Journal.recover` does
+    station.take_in()
+    station.account()
+    assert unaccounted() == 0
+
+    station.receive(make_ct(5))
+    station.take_in()
+    delete_row(station, 5)
+    station.account()
+    assert unaccounted() == 1
+
+
+def iter_entries(station: Station, number: int) -> Iterator[bytes]:
+    """Receive an instance, take its entry out of the ledger again, and give it as the listener encodes it."""
+    station.receive(make_ct(number))
+    for path in sorted((station.runtime.archive.root / "ledger").iterdir()):
+        for line in path.read_bytes().splitlines():
+            if str(make_ct(number).SOPInstanceUID).encode() in line:
+                drop_from_ledger(station, number)
+                yield line.replace(b',"counts":true', b"")

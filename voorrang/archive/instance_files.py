@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from voorrang.archive.archive import CONFLICT, SUFFIX, Archive, folder_chain
-from voorrang.archive.durable import give_name, refusing_when_full, sync_file, sync_folder, write_all
+from voorrang.archive.durable import (
+    UnsafeIdentifierError,
+    give_name,
+    refusing_when_full,
+    sync_file,
+    sync_folder,
+    write_all,
+)
 
 _COMPARE_BYTES = 1 << 20
 
@@ -42,7 +50,7 @@ class InstanceFiles:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._numbers = count()
-        self._prefix = f"{archive.incoming}/{os.getpid()}-"
+        self._prefix = f"{archive.incoming}/{os.getpid()}-{uuid.uuid4().hex[:8]}-"  # others write here too
 
     def store(self, study: str, series: str, instance: str, part10: memoryview) -> Stored:
         """
@@ -119,17 +127,29 @@ class InstanceFiles:
                     continue
 
     def restore(self, locator: str, part10: memoryview) -> None:
-        """Write an instance again where a crash of the machine lost it or tore it."""
+        """
+        Write an instance again where a crash of the machine lost it or tore it.
+
+        Raises
+        ------
+        UnsafeIdentifierError
+            When the locator leads out of the archive.
+        ArchiveFullError
+            When the disk refuses.
+        """
         path = self._archive.root / locator
-        try:
-            if path.read_bytes() == part10:
-                return
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(self.part())
+        if self._archive.root.resolve() not in path.resolve().parents:
+            raise UnsafeIdentifierError("locator")
         with refusing_when_full():
-            part.write_bytes(part10)
-            part.replace(path)
+            if path.is_file() and path.read_bytes() == part10:
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = Path(self.part())
+            try:
+                part.write_bytes(part10)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
 
     def _name(self, part: str, path: str, study: str, series: str, size: int) -> Stored:
         if self._give_name(part, path, study, series):

@@ -13,6 +13,7 @@ import errno
 import json
 import mmap
 import os
+import secrets
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -64,11 +65,14 @@ class WriteAheadLog:
     segment_bytes, max_segments
         Its size at most; a segment is made when it is needed, and used again when everything in it is durable
         elsewhere.
+    patience_seconds
+        How long an append waits for a segment that is free.
     """
 
     folder: Path
     segment_bytes: int = SEGMENT_BYTES
     max_segments: int = MAX_SEGMENTS
+    patience_seconds: float = PATIENCE_SECONDS
     pressed: Flag = field(default_factory=Flag)
     _lock: Condition = field(default_factory=Condition)
     _segments: list[_Segment] = field(default_factory=list)
@@ -76,12 +80,8 @@ class WriteAheadLog:
     _offset: int = 0
     _serial: int = 0
     _checkpoint: int = 0
+    _key: int = 0  # of the checksums: a sender that does not know it cannot make an instance that holds a record
     _unsettled: set[int] = field(default_factory=set)
-
-    @property
-    def max_payload_bytes(self) -> int:
-        """The largest payload that one record carries."""
-        return self.segment_bytes // 8
 
     def records(self) -> Iterator[Record]:
         """Give every whole record that the last checkpoint does not cover, in the order of their numbers."""
@@ -90,7 +90,7 @@ class WriteAheadLog:
         for path in sorted(self.folder.glob("segment-*")):
             found += [(serial, path, offset) for serial, offset in _scan(path, self._checkpoint)]
         for serial, path, offset in sorted(found):
-            record = _read(path, offset)
+            record = _read(path, offset, self._key)
             if record is not None:
                 self._serial = max(self._serial, serial)
                 yield record
@@ -133,12 +133,12 @@ class WriteAheadLog:
         """
         head_bytes = _round_up(_HEADER.size + len(meta))
         body_bytes = _round_up(payload_bytes)
-        if head_bytes > HEAD_BYTES:
-            raise ArchiveFullError("what is to be said of an instance is too long for a record")
+        if head_bytes > HEAD_BYTES or head_bytes + body_bytes > self.segment_bytes:
+            raise ArchiveFullError("an instance, or what is to be said of it, is too long for a record")
         serial, segment, offset = self._reserve(head_bytes + body_bytes)
         try:
             view = memoryview(buffer)[:body_bytes] if buffer is not None else memoryview(b"")
-            checksum = _checksum(serial, meta, view[:payload_bytes])
+            checksum = _checksum(serial ^ self._key, meta, view[:payload_bytes])
             head[: _HEADER.size] = _HEADER.pack(_MAGIC, serial, checksum, payload_bytes, len(meta))
             head[_HEADER.size : _HEADER.size + len(meta)] = meta
             pieces = [memoryview(head)[:head_bytes], view]
@@ -187,7 +187,7 @@ class WriteAheadLog:
 
     def _make_room(self, size_bytes: int) -> None:
         """Go on to a segment that is free when this one has no room; wait for a checkpoint when none is."""
-        deadline = monotonic() + PATIENCE_SECONDS
+        deadline = monotonic() + self.patience_seconds
         while self._current is None or self._offset + size_bytes > self.segment_bytes:
             self.pressed.set()
             free = [s for s in self._segments if s is not self._current and s.last_serial <= self._checkpoint]
@@ -208,14 +208,17 @@ class WriteAheadLog:
 
     def _read_checkpoint(self) -> int:
         try:
-            return int(json.loads((self.folder / _CHECKPOINT).read_bytes())["serial"])
+            told = json.loads((self.folder / _CHECKPOINT).read_bytes())
         except FileNotFoundError:
+            self._key = self._key or secrets.randbits(64)
             return 0
+        self._key = int(told["key"])
+        return int(told["serial"])
 
     def _write_checkpoint(self, serial: int) -> None:
         part = self.folder / f"{_CHECKPOINT}.part"
         with part.open("wb") as file:
-            file.write(json.dumps({"serial": serial}).encode())
+            file.write(json.dumps({"serial": serial, "key": self._key}).encode())
             file.flush()
             os.fsync(file.fileno())
         part.replace(self.folder / _CHECKPOINT)
@@ -243,12 +246,14 @@ def _round_up(size_bytes: int) -> int:
     return (size_bytes + BLOCK - 1) // BLOCK * BLOCK
 
 
-def _checksum(serial: int, meta: bytes, payload: memoryview) -> int:
-    return xxh3_64(meta, seed=serial).intdigest() ^ xxh3_64(payload, seed=serial).intdigest()
+def _checksum(seed: int, meta: bytes, payload: memoryview) -> int:
+    return xxh3_64(payload, seed=xxh3_64(meta, seed=seed).intdigest()).intdigest()
 
 
 def _scan(path: Path, after: int) -> Iterator[tuple[int, int]]:
     """Give number and place of what looks like a record: one that was torn may lie between two that are whole."""
+    if path.stat().st_size < BLOCK:
+        return  # a crash came before it was filled
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for offset in range(0, len(content) - BLOCK + 1, BLOCK):
             if content[offset : offset + 8] == _MAGIC:
@@ -257,7 +262,7 @@ def _scan(path: Path, after: int) -> Iterator[tuple[int, int]]:
                     yield serial, offset
 
 
-def _read(path: Path, offset: int) -> Record | None:
+def _read(path: Path, offset: int, key: int) -> Record | None:
     with path.open("rb") as file:
         file.seek(offset)
         _, serial, checksum, payload_bytes, meta_bytes = _HEADER.unpack(file.read(_HEADER.size))
@@ -267,5 +272,5 @@ def _read(path: Path, offset: int) -> Record | None:
         meta = file.read(meta_bytes)
         file.seek(offset + _round_up(_HEADER.size + meta_bytes))
         payload = memoryview(file.read(payload_bytes))
-    whole = len(payload) == payload_bytes and _checksum(serial, meta, payload) == checksum
+    whole = len(payload) == payload_bytes and _checksum(serial ^ key, meta, payload) == checksum
     return Record(serial, meta, payload) if whole else None

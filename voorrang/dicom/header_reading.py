@@ -9,6 +9,7 @@ from typing import Any
 from pydicom import Dataset
 
 from voorrang.dicom.headers import InstanceHeader
+from voorrang.dicom.raw_values import age_years
 
 
 def header_from_dataset(ds: Dataset, transfer_syntax_uid: str) -> InstanceHeader:
@@ -56,7 +57,7 @@ def header_from_dataset(ds: Dataset, transfer_syntax_uid: str) -> InstanceHeader
         image_comments=_text(ds, "ImageComments"),
         manufacturer=_text(ds, "Manufacturer"),
         manufacturer_model_name=_text(ds, "ManufacturerModelName"),
-        patient_age_years=_age_years(_text(ds, "PatientAge")),
+        patient_age_years=age_years(_text(ds, "PatientAge")),
         study_date=_text(ds, "StudyDate"),
     )
 
@@ -106,11 +107,3 @@ def _finite(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None
-
-
-def _age_years(text: str) -> float | None:
-    """Age string (VR AS, PS3.5 6.2): three digits and D, W, M or Y."""
-    per_year = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
-    if len(text) == 4 and text[:3].isdigit() and text[3] in per_year:
-        return int(text[:3]) / per_year[text[3]]
-    return None

@@ -37,6 +37,7 @@ def test_statuses_are_those_of_the_standard() -> None:
     assert {status.name: int(status) for status in StoreStatus} == {
         "SUCCESS": 0x0000,  # PS3.4 table B.2-1
         "INVALID_OBJECT_INSTANCE": 0x0117,  # PS3.7 section C.5.17
+        "SOP_CLASS_NOT_SUPPORTED": 0x0122,  # PS3.7 section C.5.22
         "NOT_AUTHORISED": 0x0124,  # PS3.7 section C.5.21
         "OUT_OF_RESOURCES": 0xA700,  # PS3.4 table B.2-1
         "DATA_SET_DOES_NOT_MATCH": 0xA900,
