@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ingest import intake_store, retention_store, store
 from ingest.intake import IntakeWorker
 from ingest.ledger import count_unread
-from ingest.tally import Count, Tally
+from ingest.tally import Count, read_tallies
 from voorrang.database import Connection
 from voorrang.metrics import (
     ASSOCIATIONS_OPEN,
@@ -41,13 +42,13 @@ class Accountant:
         The service.
     intake
         Knows what has no row yet.
-    tally
-        What the listener counts.
+    archive_dir
+        Where the listener keeps its tallies.
     """
 
     runtime: Runtime
     intake: IntakeWorker
-    tally: Tally
+    archive_dir: Path
     _began_with: _Counts | None = None
     _listener: int = -1
 
@@ -65,7 +66,7 @@ class Accountant:
             }
         UNACCOUNTED_INSTANCES.set(self._unaccounted(counts))
         WAITING_INSTANCES.set(waiting)
-        ASSOCIATIONS_OPEN.set(self.tally.read(Count.ASSOCIATIONS_OPEN))
+        ASSOCIATIONS_OPEN.set(self._tally(Count.ASSOCIATIONS_OPEN))
         for lane, oldest in ages.items():
             OLDEST_WAITING_SECONDS.labels(lane).set((now - oldest).total_seconds() if oldest else 0.0)
 
@@ -74,7 +75,7 @@ class Accountant:
         self._began_with = None
 
     def _unaccounted(self, counts: _Counts) -> int:
-        listener = self.tally.read(Count.STARTED)
+        listener = self._tally(Count.STARTED)
         if self._began_with is None or listener != self._listener:
             self._began_with, self._listener = counts, listener
         first = self._began_with
@@ -82,9 +83,16 @@ class Accountant:
         without_row = (counts.taken_in - first.taken_in) - (counts.rows - first.rows)
         return max(0, not_written) + max(0, without_row)
 
+    def _tally(self, count: Count) -> int:
+        return read_tallies(self.archive_dir, count)
+
     def _counts(self, connection: Connection) -> _Counts:
-        answered = self.tally.read(Count.NEW) + self.tally.read(Count.CONFLICT)
-        position, taken_in = intake_store.read_position(connection)
-        written_down = taken_in + count_unread(self.intake.ledger, position)
+        answered = self._tally(Count.NEW) + self._tally(Count.CONFLICT)
+        taken_in = unread = 0
+        for ledger in self.intake.ledgers():
+            position, count = intake_store.read_position(connection, ledger.name)
+            taken_in += count
+            unread += count_unread(ledger, position)
+        written_down = taken_in + unread
         rows = store.count_instances(connection) + retention_store.deleted_instances(connection)
         return _Counts(answered, written_down, taken_in, rows)

@@ -37,21 +37,30 @@ _CLAIMED_BY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a ledger was read with a batch, and how many accepted instances that were."""
+
+    ledger: str
+    position: Position
+    counted: int
+
+
 @dataclass(slots=True)
 class IntakeWorker:
     """
-    Reads the ledger from where it stopped.
+    Reads the ledgers from where it stopped.
 
     Parameters
     ----------
     runtime
         The service.
-    ledger
-        Folder of the ledger.
+    folder
+        Where the ledgers are, each in a folder with the number of its process.
     """
 
     runtime: Runtime
-    ledger: Path
+    folder: Path
     is_behind: bool = False
     _remembered: set[tuple[str, str]] = field(default_factory=set)
 
@@ -66,27 +75,36 @@ class IntakeWorker:
                 self.runtime.stop.wait(0.5)
 
     def step(self) -> bool:
-        """Take in one batch; False when there was none."""
+        """Take in one batch of each ledger; False when there was none."""
+        taken_in = [self._step(ledger) for ledger in self.ledgers()]
+        self.is_behind = max(taken_in, default=0) == BATCH
+        return any(taken_in)
+
+    def ledgers(self) -> list[Path]:
+        """Return the folders of the ledgers, one for each process of the listener."""
+        return sorted(path for path in self.folder.glob("[0-9]*") if path.is_dir())
+
+    def has_unread(self) -> bool:
+        """Tell whether anything waits in a ledger."""
         with self.runtime.database.read() as connection:
-            position, _ = intake_store.read_position(connection)
-        entries, after = read_entries(self.ledger, position, BATCH)
-        self.is_behind = len(entries) == BATCH
+            return any(
+                has_unread(ledger, intake_store.read_position(connection, ledger.name)[0]) for ledger in self.ledgers()
+            )
+
+    def _step(self, ledger: Path) -> int:
+        with self.runtime.database.read() as connection:
+            position, _ = intake_store.read_position(connection, ledger.name)
+        entries, after = read_entries(ledger, position, BATCH)
         if not entries:
-            return False
+            return 0
         counted = sum(bool(entry.get("counts")) for entry in entries)
         batch = [one for one in map(taken, entries) if one is not None]
         self._count(batch)
-        self.take(batch, after, counted)
-        remove_before(self.ledger, after)
-        return True
+        self.take(batch, Reached(ledger.name, after, counted))
+        remove_before(ledger, after)
+        return len(entries)
 
-    def has_unread(self) -> bool:
-        """Tell whether anything waits in the ledger."""
-        with self.runtime.database.read() as connection:
-            position, _ = intake_store.read_position(connection)
-        return has_unread(self.ledger, position)
-
-    def take(self, batch: Sequence[Taken], after: Position | None = None, counted: int = 0) -> None:
+    def take(self, batch: Sequence[Taken], reached: Reached | None = None) -> None:
         """
         Write the rows of a batch, and announce the studies that changed, in one transaction.
 
@@ -97,20 +115,20 @@ class IntakeWorker:
         ----------
         batch
             What to take in.
-        after, counted
-            Where the ledger was read to, and how many accepted instances that were; None: not from the ledger.
+        reached
+            How far a ledger was read; None: not from a ledger.
         """
         try:
-            self._take(batch, after, counted)
+            self._take(batch, reached)
         except intake_store.UNFIT as error:
             get_logger().error("batch failed", reason=type(error).__name__, count=len(batch))
             for one in batch:
                 self._take_or_set_aside(one)
-            self._take([], after, counted)
+            self._take([], reached)
 
     def _take_or_set_aside(self, one: Taken) -> None:
         try:
-            self._take([one], None, 0)
+            self._take([one], None)
         except intake_store.UNFIT as error:
             get_logger().error("instance not taken in", reason=type(error).__name__)
             locator = None if isinstance(one, DamagedEntry) else one.locator
@@ -118,7 +136,7 @@ class IntakeWorker:
             with self.runtime.database.write() as connection:
                 intake_store.record_refusal(connection, aside)
 
-    def _take(self, batch: Sequence[Taken], after: Position | None, counted: int) -> None:
+    def _take(self, batch: Sequence[Taken], reached: Reached | None) -> None:
         new_studies = 0
         with self.runtime.database.write() as connection:
             for one in batch:
@@ -132,8 +150,8 @@ class IntakeWorker:
                     changed.add(mine[0].study_instance_uid)
             for study_instance_uid in sorted(changed):
                 announce_study(self.runtime, connection, study_instance_uid)
-            if after is not None:
-                intake_store.advance(connection, after, counted)
+            if reached is not None:
+                intake_store.advance(connection, reached.ledger, reached.position, reached.counted)
         STUDIES_RECEIVED.inc(new_studies)
         self.runtime.relay.wake.set()
 

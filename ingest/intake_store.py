@@ -15,22 +15,21 @@ from voorrang.outbox import insert_once
 from voorrang.purpose import Purpose
 
 UNFIT = (ValueError, OverflowError, DataError)  # what drivers and databases raise for a value that they cannot hold
-LEDGER = "ledger"
 
 
-def read_position(connection: Connection) -> tuple[Position, int]:
-    """Return how far the ledger was taken in, and how many accepted instances that were."""
-    row = connection.execute(select(position).where(position.c.name == LEDGER)).first()
+def read_position(connection: Connection, ledger: str) -> tuple[Position, int]:
+    """Return how far a ledger was taken in, and how many accepted instances that were."""
+    row = connection.execute(select(position).where(position.c.name == ledger)).first()
     return (Position(row.segment, row.offset), row.taken_in) if row else (Position(), 0)
 
 
-def advance(connection: Connection, at: Position, counted: int) -> None:
-    """Write how far the ledger was taken in, and that so many accepted instances more were."""
-    values = {"name": LEDGER, "segment": at.segment, "offset": at.offset, "taken_in": counted}
+def advance(connection: Connection, ledger: str, at: Position, counted: int) -> None:
+    """Write how far a ledger was taken in, and that so many accepted instances more were."""
+    values = {"name": ledger, "segment": at.segment, "offset": at.offset, "taken_in": counted}
     if insert_once(connection, position, values):
         return
     taken_in = position.c.taken_in + counted
-    statement = update(position).where(position.c.name == LEDGER)
+    statement = update(position).where(position.c.name == ledger)
     connection.execute(statement.values(segment=at.segment, offset=at.offset, taken_in=taken_in))
 
 

@@ -19,7 +19,6 @@ from ingest.hashing import Hasher
 from ingest.intake import IntakeWorker
 from ingest.recovery import recover
 from ingest.retaining import RETAIN_EVERY_SECONDS, retention_of
-from ingest.tally import Tally
 from ingest.telling import listener_configuration
 from voorrang.errors import RetryableError
 from voorrang.logs import configure_logging, get_logger
@@ -62,7 +61,7 @@ def assemble(settings: Settings) -> int:
     _finish_removals(desk)
     began_at = runtime.clock.now()
     intake = IntakeWorker(runtime, settings.archive_dir / "ledger")
-    accountant = Accountant(runtime, intake, Tally(settings.archive_dir / "listener.tally"))
+    accountant = Accountant(runtime, intake, settings.archive_dir)
     hasher = Hasher(runtime)
     runtime.consume({"findings-scored": partial(on_findings_scored, runtime)})
     runtime.work("intake", intake.run)

@@ -31,6 +31,21 @@ class Count(IntEnum):
     ECHOES = 10
 
 
+def tally_path(archive_dir: Path, number: int) -> Path:
+    """Return the file of one process of the listener."""
+    return archive_dir / f"listener-{number}.tally"
+
+
+def read_tallies(archive_dir: Path, count: Count) -> int:
+    """Return a counter, over all processes of the listener."""
+    total = 0
+    for path in archive_dir.glob("listener-*.tally"):
+        with path.open("rb") as file:
+            file.seek(count * _SLOT.size)
+            total += _SLOT.unpack(file.read(_SLOT.size))[0]
+    return total
+
+
 class Tally:
     """
     Counters in a file.

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import fcntl
+import mmap
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from threading import Event as Flag
 from threading import Thread, stack_size
+from time import monotonic
 
 from ingest.ledger import LedgerWriter
 from ingest.listening.configuration import ListenerConfiguration
 from ingest.listening.journaling import Journal
+from ingest.listening.places import REGION_BYTES, Places
 from ingest.listening.receiving import Receiver
-from ingest.listening.server import THREAD_STACK_BYTES, Server
-from ingest.tally import Tally
+from ingest.listening.server import THREAD_STACK_BYTES, Listening, Server, listening_sockets
+from ingest.listening.workers import Workers, worker_count
+from ingest.tally import Tally, tally_path
 from voorrang.archive.archive import Archive
 from voorrang.archive.durable import ArchiveFullError
 from voorrang.archive.instance_files import InstanceFiles
@@ -24,60 +31,104 @@ from voorrang.logs import configure_logging, get_logger
 from voorrang.readiness import tell_ready
 from voorrang.site_secret import load_site_keys
 
+LOCK_SECONDS = 5.0  # a listener that was killed lets go when its last process has ended
+
 
 def main(told: ListenerConfiguration) -> int:
     """Listen until told to stop; return the exit code."""
     configure_logging("ingest-listener", told.log_level)
-    stop = Flag()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _stop_on_signal()
+    archive = Archive(told.archive_dir, told.reserve_bytes)
+    load_site_keys(told.secret_file)
+    with _only_listener(told.archive_dir):
+        archive.drop_parts()
+        count = worker_count()
+        _recover_left_over(told, archive, count)
+        sockets = listening_sockets(told)
+        shared = mmap.mmap(-1, count * REGION_BYTES)
+
+        def work(number: int, on_ready: Callable[[], None]) -> int:
+            return serve(told, sockets, Places(shared, number), number, on_ready)
+
+        workers = Workers(count, work, lambda _, pid: archive.drop_parts(f"{pid}-"))
+        if workers.start(stop):
+            tell_ready()
+            get_logger().info("ready", processes=count)
+            workers.keep(stop)
+        workers.end()
+        get_logger().info("stopped")
+        return 0 if stop.is_set() else 1
+
+
+def serve(
+    told: ListenerConfiguration, sockets: Listening, places: Places, number: int, on_ready: Callable[[], None]
+) -> int:
+    """Be one of the processes: recover, listen, and end in order."""
+    stop = _stop_on_signal()
     stack_size(THREAD_STACK_BYTES)
     archive = Archive(told.archive_dir, told.reserve_bytes)
-    with (told.archive_dir / "listener.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigurationError("another listener writes this archive: stop it first") from error
-        archive.drop_parts()
-        return listen(told, archive, stop)
-
-
-def listen(told: ListenerConfiguration, archive: Archive, stop: Flag) -> int:
-    """Recover, listen, and end in order."""
-    journal = open_journal(told, archive)
-    tally = Tally(told.archive_dir / "listener.tally")
+    journal = open_journal(told, archive, number)
+    tally = Tally(tally_path(told.archive_dir, number))
     tally.begin()
     receiver = Receiver(told, archive, journal, tally, SystemClock(), load_site_keys(told.secret_file))
-    server = Server(told, receiver)
+    server = Server(told, receiver, places, sockets)
     server.open()
     checkpointing = Thread(target=journal.keep_checkpointing, args=(stop,), name="checkpoint")
     checkpointing.start()
-    tell_ready()
-    get_logger().info("ready")
+    on_ready()
     stop.wait()
     server.close()
+    journal.wake()
     checkpointing.join()
     journal.close()
-    get_logger().info("stopped")
     return 0
 
 
-def open_journal(told: ListenerConfiguration, archive: Archive) -> Journal:
+def open_journal(told: ListenerConfiguration, archive: Archive, number: int = 0) -> Journal:
     """
-    Open ledger and write-ahead log, recovered.
+    Open ledger and write-ahead log of one process, recovered.
 
     Raises
     ------
     ConfigurationError
         When the disk does not let us.
     """
-    log = WriteAheadLog(told.archive_dir / "write-ahead") if told.is_durable else None
-    journal = Journal(LedgerWriter(told.archive_dir / "ledger"), log, InstanceFiles(archive))
+    log = WriteAheadLog(told.archive_dir / "write-ahead" / str(number)) if told.is_durable else None
+    journal = Journal(LedgerWriter(told.archive_dir / "ledger" / str(number)), log, InstanceFiles(archive))
     try:
         journal.recover()
     except ArchiveFullError as error:
         raise ConfigurationError(f"the archive cannot be recovered: {error}; free some room") from error
     return journal
+
+
+def _recover_left_over(told: ListenerConfiguration, archive: Archive, count: int) -> None:
+    """Recover what processes left that are no more: there were more processors, or another machine had this disk."""
+    for folder in (told.archive_dir / "write-ahead").glob("[0-9]*"):
+        if told.is_durable and int(folder.name) >= count:
+            open_journal(told, archive, int(folder.name)).close()
+
+
+@contextmanager
+def _only_listener(folder: Path) -> Iterator[None]:
+    with (folder / "listener.lock").open("w") as lock:
+        deadline = monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if monotonic() > deadline:
+                    raise ConfigurationError("another listener writes this archive: stop it first") from error
+                Flag().wait(0.05)
+        yield
+
+
+def _stop_on_signal() -> Flag:
+    stop = Flag()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 if __name__ == "__main__":

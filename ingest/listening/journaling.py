@@ -7,7 +7,6 @@ After a crash of the machine the write-ahead log brings back what the disk had n
 from __future__ import annotations
 
 import json
-from collections import deque
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Lock
@@ -16,20 +15,21 @@ from typing import Any
 
 from ingest.ledger import LedgerWriter, encode_entry, segments
 from ingest.listening.incoming import Incoming
-from voorrang.archive.durable import ArchiveFullError, refusing_when_full
+from voorrang.archive.durable import ArchiveFullError, refusing_when_full, sync_file_system
 from voorrang.archive.instance_files import InstanceFiles, Stored
 from voorrang.archive.write_ahead_log import WriteAheadLog
 from voorrang.logs import get_logger
 
 MAX_LEDGER_SEGMENTS = 16  # some 400,000 instances that nobody has given a row yet
-CHECKPOINT_SECONDS = 2.0
+CHECKPOINT_SECONDS = 10.0
+GROW_EVERY_SECONDS = 0.5
 LOOK_EVERY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class Journal:
     """
-    Ledger and write-ahead log as one.
+    Ledger and write-ahead log as one; both lie on the disk of the archive.
 
     Parameters
     ----------
@@ -47,8 +47,7 @@ class Journal:
     max_ledger_segments: int = MAX_LEDGER_SEGMENTS
     _has_room: bool = True
     _look_again_at: float = 0.0
-    _unsynced: deque[tuple[int, str]] = field(default_factory=deque)
-    _lock: Lock = field(default_factory=Lock)
+    _checkpointed: int = 0
     _checkpointing: Lock = field(default_factory=Lock)
 
     def recover(self) -> int:
@@ -115,8 +114,6 @@ class Journal:
         payload = (incoming.buffer, stored.size_bytes) if with_bytes else (None, 0)
         serial = self.log.append(encoded, incoming.record_head, *payload)
         try:
-            with self._lock:
-                self._unsynced.append((serial, stored.locator))
             self.ledger.append(encoded, counts)
         finally:
             self.log.settle(serial)
@@ -138,31 +135,37 @@ class Journal:
             return
         with self._checkpointing:
             reached = self.log.reached()
-            with self._lock:
-                due = [locator for serial, locator in self._unsynced if serial <= reached]
-            if not due:
-                return
-            with refusing_when_full():
-                self.files.sync(due)
-                self.ledger.sync()
-                self.log.checkpoint(reached)
-            with self._lock:
-                self._unsynced = deque(item for item in self._unsynced if item[0] > reached)
+            if reached > self._checkpointed:
+                with refusing_when_full():
+                    sync_file_system(self.ledger.folder)
+                    self.log.checkpoint(reached)
+                self._checkpointed = reached
 
     def keep_checkpointing(self, stop: Flag) -> None:
         """Checkpoint again and again until told to stop, and once more then."""
-        pressed = self.log.pressed if self.log is not None else stop
+        if self.log is None:
+            return
+        wait, due = GROW_EVERY_SECONDS, monotonic() + CHECKPOINT_SECONDS
         while True:
-            pressed.wait(CHECKPOINT_SECONDS)
-            if pressed is not stop:
-                pressed.clear()
-            stopped = stop.is_set()
+            is_pressed = self.log.pressed.wait(wait)
+            self.log.pressed.clear()
+            is_last = stop.is_set()
             try:
-                self.checkpoint()
+                if not is_last and not self.log.grow():
+                    wait = CHECKPOINT_SECONDS
+                if is_pressed or is_last or monotonic() >= due:
+                    self.checkpoint()
+                    due = monotonic() + CHECKPOINT_SECONDS
             except ArchiveFullError as error:
                 get_logger().error("files cannot be synced", reason=str(error))
-            if stopped:
+                wait = CHECKPOINT_SECONDS
+            if is_last:
                 return
+
+    def wake(self) -> None:
+        """Let the thread that checkpoints see that it is to stop."""
+        if self.log is not None:
+            self.log.pressed.set()
 
     def close(self) -> None:
         """Close both."""

@@ -223,7 +223,7 @@ class MessageReader:
             self._awaiting = None
             yield DataSetEnd(fragment.context_id)
             return
-        command = decode_command(self._command)
+        command = decode_command(bytes(self._command))
         self._command = bytearray()
         request = Request(fragment.context_id, command)
         self._awaiting = request if command.has_data_set else None

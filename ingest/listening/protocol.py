@@ -114,7 +114,7 @@ def fragment_header(data: bytes | bytearray | memoryview, offset: int, left_byte
     return Fragment(context_id, bool(control & _COMMAND), bool(control & _LAST), length - 2)
 
 
-def decode_command(data: bytes | bytearray) -> Command:
+def decode_command(data: bytes) -> Command:
     """
     Read a command set: Implicit VR Little Endian, group 0000 (PS3.7 section 6.3.1).
 
@@ -124,17 +124,14 @@ def decode_command(data: bytes | bytearray) -> Command:
         When it is not one, or lacks what every request has.
     """
     elements: dict[int, bytes] = {}
-    offset, end = 0, len(data)
-    while offset < end:
-        if offset + 8 > end:
-            raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_command_set")
-        group, element, length = _ELEMENT.unpack_from(data, offset)
-        offset += 8
-        if group != 0 or length > end - offset:
-            raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_command_set")
-        elements[element] = bytes(data[offset : offset + length])
-        offset += length
+    read, offset, end = _ELEMENT.unpack_from, 0, len(data)
     try:
+        while offset < end:
+            group, element, length = read(data, offset)
+            value_at, offset = offset + 8, offset + 8 + length
+            if group != 0 or offset > end:
+                raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_command_set")
+            elements[element] = data[value_at:offset]
         return Command(
             field=_number(elements[0x0100]),
             message_id=_number(elements[0x0110]),
@@ -175,8 +172,9 @@ def encode_abort(reason: AbortReason) -> bytes:
 
 
 def _number(value: bytes) -> int:
-    (number,) = struct.unpack("<H", value)
-    return int(number)
+    if len(value) != 2:
+        raise struct.error("not an unsigned short")
+    return value[0] | value[1] << 8
 
 
 def _uid(value: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event as Flag
@@ -16,6 +16,7 @@ from ingest.listening.association import Association
 from ingest.listening.configuration import ListenerConfiguration
 from ingest.listening.negotiation import Negotiator, Proposal, Rejection, hear_everything
 from ingest.listening.pacing import Pacer
+from ingest.listening.places import Places
 from ingest.listening.receiving import Receiver
 from ingest.listening.tls import server_context
 from ingest.tally import Count
@@ -28,6 +29,9 @@ THREAD_STACK_BYTES = 512 << 10
 STOP_SECONDS = 10.0
 ACCEPT_SECONDS = 0.25
 DROP_SECONDS = 0.01
+YIELD_SECONDS = 0.002  # in which a process with fewer associations takes what has come
+
+Listening = Sequence[tuple[socket.socket, ssl.SSLContext | None]]
 
 
 @dataclass(slots=True)
@@ -53,14 +57,19 @@ class Server:
         Where to listen and for whom.
     receiver
         Gets every instance.
+    places
+        Counts associations over all processes.
+    sockets
+        Where to listen, when somebody else has opened that; empty: opened here.
     """
 
     configuration: ListenerConfiguration
     receiver: Receiver
+    places: Places = field(default_factory=Places)
+    sockets: Listening = ()
     _stop: Flag = field(default_factory=Flag)
     _lock: Lock = field(default_factory=Lock)
     _peers: dict[int, _Peer] = field(default_factory=dict)
-    _sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = field(default_factory=list)
     _threads: list[Thread] = field(default_factory=list)
     _negotiator: Negotiator = field(default_factory=Negotiator)
 
@@ -74,13 +83,8 @@ class Server:
             When a port is taken, or the files of TLS cannot be used.
         """
         hear_everything()
-        told = self.configuration
-        if told.tls is not None:
-            context = server_context(told.tls)
-            self._sockets.append((_bind(told.host, told.tls_port, "VOORRANG_DICOM_TLS_PORT"), context))
-        if told.port or told.tls is None:
-            self._sockets.append((_bind(told.host, told.port, "VOORRANG_DICOM_PORT"), None))
-        pacer = Pacer(told, self._stop.wait)
+        self.sockets = self.sockets or listening_sockets(self.configuration)
+        pacer = Pacer(self.configuration, self._stop.wait)
         thread = Thread(target=self._accept, args=(pacer,), name="accept")
         self._threads.append(thread)
         thread.start()
@@ -90,10 +94,10 @@ class Server:
         self._stop.set()
         for thread in self._threads:
             thread.join(STOP_SECONDS)
-        for listening, _ in self._sockets:
+        for listening, _ in self.sockets:
             listening.close()
         self._end_peers()
-        self._sockets, self._threads = [], []
+        self.sockets, self._threads = (), []
 
     def _end_peers(self) -> None:
         """Wake those who wait for their peer; the others end by themselves after their message."""
@@ -106,12 +110,17 @@ class Server:
             Flag().wait(0.01)
 
     def _accept(self, pacer: Pacer) -> None:
-        contexts = dict(self._sockets)
+        contexts = dict(self.sockets)
         while not self._stop.is_set():
             ready, _, _ = select.select(list(contexts), [], [], ACCEPT_SECONDS)
+            if ready and self.places.is_busier():
+                self._stop.wait(YIELD_SECONDS)
             for listening in ready:
                 try:
                     connection, address = listening.accept()
+                    connection.setblocking(True)
+                except BlockingIOError:
+                    continue  # another process was quicker
                 except OSError as error:
                     get_logger().warning("connection lost", reason=type(error).__name__)
                     self._stop.wait(ACCEPT_SECONDS)  # out of descriptors, most likely: let some be given back
@@ -154,8 +163,9 @@ class Server:
         peer.connection.close()
         with self._lock:
             del self._peers[id(peer)]
-            if peer.has_asked:
-                self.receiver.tally.add(Count.ASSOCIATIONS_OPEN, -1)
+        if peer.has_asked:
+            self.places.leave(peer.address)
+            self.receiver.tally.add(Count.ASSOCIATIONS_OPEN, -1)
 
     def _shake_hands(self, peer: _Peer, context: ssl.SSLContext) -> None:
         secured = context.wrap_socket(peer.connection, server_side=True, do_handshake_on_connect=False)
@@ -169,12 +179,10 @@ class Server:
             return Rejection.CALLED_AE_TITLE
         if told.known_senders_only and proposal.calling_ae_title not in told.senders:
             return Rejection.CALLING_AE_TITLE
-        with self._lock:
-            asked = Counter(one.address for one in self._peers.values() if one.has_asked)
-            if asked.total() >= told.max_associations or asked[peer.address] >= max(1, told.max_associations // 2):
-                return Rejection.TOO_MANY_ASSOCIATIONS
-            peer.has_asked = True
-            self.receiver.tally.add(Count.ASSOCIATIONS_OPEN)
+        if not self.places.take(peer.address, told.max_associations, max(1, told.max_associations // 2)):
+            return Rejection.TOO_MANY_ASSOCIATIONS
+        peer.has_asked = True
+        self.receiver.tally.add(Count.ASSOCIATIONS_OPEN)
         return None
 
     def _make_room(self) -> None:
@@ -197,6 +205,24 @@ def _shut(connection: socket.socket, how: int) -> None:
         socket.socket.shutdown(connection, how)
 
 
+def listening_sockets(told: ListenerConfiguration) -> Listening:
+    """
+    Open the ports.
+
+    Raises
+    ------
+    ConfigurationError
+        When a port is taken, or the files of TLS cannot be used.
+    """
+    opened: list[tuple[socket.socket, ssl.SSLContext | None]] = []
+    if told.tls is not None:
+        context = server_context(told.tls)
+        opened.append((_bind(told.host, told.tls_port, "VOORRANG_DICOM_TLS_PORT"), context))
+    if told.port or told.tls is None:
+        opened.append((_bind(told.host, told.port, "VOORRANG_DICOM_PORT"), None))
+    return opened
+
+
 def _bind(host: str, port: int, variable: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -204,6 +230,7 @@ def _bind(host: str, port: int, variable: str) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(BACKLOG)
+        listening.setblocking(False)
     except OSError as error:
         listening.close()
         raise ConfigurationError(f"DICOM port {port} on {host}: {error.strerror}; set {variable}") from error

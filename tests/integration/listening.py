@@ -34,7 +34,7 @@ from ingest.listening.journaling import Journal
 from ingest.listening.receiving import Receiver
 from ingest.listening.server import Server
 from ingest.taking import ReceivedInstance, RefusedInstance, Taken, taken
-from ingest.tally import Tally
+from ingest.tally import Tally, tally_path
 from ingest.telling import listener_configuration
 from tests.builders import make_runtime
 from tests.fakes import InMemoryBroker
@@ -115,8 +115,8 @@ class Station:
     def unread(self) -> list[Taken]:
         """Return what intake has not taken in."""
         with self.runtime.database.read() as connection:
-            position, _ = intake_store.read_position(connection)
-        entries, _ = read_entries(self.intake.ledger, position, 1_000_000)
+            position, _ = intake_store.read_position(connection, "0")
+        entries, _ = read_entries(self.intake.folder / "0", position, 1_000_000)
         return [one for one in map(taken, entries) if one is not None]
 
     def rows(self, query: Select[Any]) -> list[Any]:
@@ -165,7 +165,7 @@ def make_station(database: Database, data_dir: Path, clock: ManualClock, **setti
     told = listener_configuration(runtime.settings)
     receiver = make_receiver(told, runtime, clock, log=None)
     intake = IntakeWorker(runtime, runtime.archive.root / "ledger")
-    accountant = Accountant(runtime, intake, receiver.tally)
+    accountant = Accountant(runtime, intake, runtime.archive.root)
     accountant.step()
     return Station(runtime, broker, clock, receiver.journal, receiver, intake, Assembler(runtime), accountant)
 
@@ -175,9 +175,9 @@ def make_receiver(
 ) -> Receiver:
     """Wire what the listener's process wires; without a write-ahead log answers come before bytes are durable."""
     archive = runtime.archive
-    journal = Journal(LedgerWriter(archive.root / "ledger"), log, InstanceFiles(archive))
+    journal = Journal(LedgerWriter(archive.root / "ledger" / "0"), log, InstanceFiles(archive))
     journal.recover()
-    return Receiver(told, archive, journal, Tally(archive.root / "listener.tally"), clock, runtime.keys)
+    return Receiver(told, archive, journal, Tally(tally_path(archive.root, 0)), clock, runtime.keys)
 
 
 @contextmanager

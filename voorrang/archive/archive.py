@@ -42,7 +42,7 @@ class Archive:
         self._known_room_bytes = 0
         self._known_until = 0.0
         self.incoming = root / "incoming"
-        self._folders: set[str] = set()
+        self._folders: dict[tuple[str, str], str] = {}
         self.incoming.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -66,9 +66,14 @@ class Archive:
         ArchiveFullError
             When the folder cannot be made.
         """
-        if not (is_uid(study) and is_uid(series) and is_uid(instance)):
-            raise UnsafeIdentifierError("study, series or instance UID")
-        return f"{self._folder(study, series)}/{instance}{SUFFIX}"
+        folder = self._folders.get((study, series))
+        if folder is None:
+            if not (is_uid(study) and is_uid(series)):
+                raise UnsafeIdentifierError("study or series UID")
+            folder = self._folder(study, series)
+        if not is_uid(instance):
+            raise UnsafeIdentifierError("instance UID")
+        return f"{folder}/{instance}{SUFFIX}"
 
     def store_manifest(self, study: str, series: str, name: str, content: bytes) -> str:
         """Store a small file beside the instances of a series and return its locator; the same name stays as it is."""
@@ -135,7 +140,7 @@ class Archive:
                 folder.rmdir()
             except OSError:
                 break
-            self._folders.discard(str(folder))
+            self.forget_folder(path.parent.parent.name, path.parent.name)
         return size
 
     def instances(self) -> Iterator[str]:
@@ -143,9 +148,9 @@ class Archive:
         for path in sorted((self.root / "studies").glob(f"*/*/*/*{SUFFIX}")):
             yield self.locator(path)
 
-    def drop_parts(self) -> None:
-        """Drop what a crash left half-written; nobody may be writing."""
-        for path in self.incoming.iterdir():
+    def drop_parts(self, prefix: str = "") -> None:
+        """Drop what a crash left half-written, of all or of those whose names begin so; they must have ended."""
+        for path in self.incoming.glob(f"{prefix}*"):
             path.unlink(missing_ok=True)
 
     def is_conflict(self, locator: str) -> bool:
@@ -174,20 +179,20 @@ class Archive:
         self._known_room_bytes -= size_bytes
 
     def _folder(self, study: str, series: str) -> str:
-        shard = hashlib.sha256(study.encode()).hexdigest()[:2]
-        folder = f"{self.root}/studies/{shard}/{study}/{series}"
-        if folder not in self._folders:
+        folder = self._folders.get((study, series))
+        if folder is None:
+            shard = hashlib.sha256(study.encode()).hexdigest()[:2]
+            folder = f"{self.root}/studies/{shard}/{study}/{series}"
             with refusing_when_full():
                 os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a text, since it is asked for with every instance
             if len(self._folders) >= _MAX_FOLDERS:
-                self._folders = set()
-            self._folders.add(folder)
+                self._folders = {}
+            self._folders[study, series] = folder
         return folder
 
     def forget_folder(self, study: str, series: str) -> None:
         """Forget that a folder was made: somebody has removed it."""
-        shard = hashlib.sha256(study.encode()).hexdigest()[:2]
-        self._folders.discard(f"{self.root}/studies/{shard}/{study}/{series}")
+        self._folders.pop((study, series), None)
 
     def _part(self) -> Path:
         return self.incoming / uuid.uuid4().hex

@@ -49,6 +49,22 @@ def sync_file(path: Path | str) -> None:
         os.close(descriptor)
 
 
+def sync_file_system(folder: Path | str) -> None:
+    """
+    Make everything durable that was written to the file system of a folder, by whomever.
+
+    One call for thousands of files; what else lies on that disk is flushed a little earlier than it would be. Errors
+    of writing back are told from Linux 5.8 on.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
+    finally:
+        os.close(descriptor)
+
+
 def write_all(descriptor: int, content: memoryview | bytes) -> None:
     """Write every byte, in as many calls as that takes."""
     view = memoryview(content)

@@ -29,12 +29,12 @@ from voorrang.archive.durable import ArchiveFullError, sync_folder
 HEAD_BYTES = 256 << 10
 BLOCK = 4096  # direct writes begin and end at multiples of it
 SEGMENT_BYTES = 64 << 20
-MAX_SEGMENTS = 8
+MAX_SEGMENTS = 4
 PATIENCE_SECONDS = 20.0
 _MAGIC = b"VRWAL001"
 _HEADER = struct.Struct("<8sQQQI")  # magic, serial, checksum, payload bytes, meta bytes
 _CHECKPOINT = "checkpoint.json"
-_ZEROS = bytes(1 << 20)
+_FILL_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ class WriteAheadLog:
                 self._segments.append(_Segment(path, _open_direct(path)))
             else:
                 path.unlink()
+        if not self._segments:
+            self.grow()
 
     def append(self, meta: bytes, head: mmap.mmap, buffer: mmap.mmap | None, payload_bytes: int) -> int:
         """
@@ -189,12 +191,33 @@ class WriteAheadLog:
         """Go on to a segment that is free when this one has no room; wait for a checkpoint when none is."""
         deadline = monotonic() + self.patience_seconds
         while self._current is None or self._offset + size_bytes > self.segment_bytes:
-            self.pressed.set()
-            free = [s for s in self._segments if s is not self._current and s.last_serial <= self._checkpoint]
-            if free or len(self._segments) < self.max_segments:
-                self._current, self._offset = free[0] if free else self._new_segment(), 0
+            free = self._free_segments()
+            if len(free) <= 1:
+                self.pressed.set()
+            if free:
+                self._current, self._offset = free[0], 0
             elif not self._lock.wait(max(0.0, deadline - monotonic())):
                 raise ArchiveFullError("the write-ahead log is full: its files are not synced yet")
+
+    def _free_segments(self) -> list[_Segment]:
+        return [s for s in self._segments if s is not self._current and s.last_serial <= self._checkpoint]
+
+    def grow(self) -> bool:
+        """
+        Make one segment more, up to the most that there may be; False when there are so many.
+
+        Raises
+        ------
+        ArchiveFullError
+            When the disk refuses.
+        """
+        if len(self._segments) >= self.max_segments:
+            return False
+        made = self._new_segment()
+        with self._lock:
+            self._segments.append(made)
+            self._lock.notify_all()
+        return True
 
     def _new_segment(self) -> _Segment:
         path = self.folder / f"segment-{len(self._segments):03d}"
@@ -203,8 +226,7 @@ class WriteAheadLog:
         except OSError as error:
             path.unlink(missing_ok=True)
             raise ArchiveFullError(f"the disk refused: {error.strerror}") from error
-        self._segments.append(_Segment(path, _open_direct(path)))
-        return self._segments[-1]
+        return _Segment(path, _open_direct(path))
 
     def _read_checkpoint(self) -> int:
         try:
@@ -227,19 +249,23 @@ class WriteAheadLog:
 
 
 def _fill(path: Path, size_bytes: int) -> None:
-    with path.open("wb") as file:
-        for _ in range(0, size_bytes, len(_ZEROS)):
-            file.write(_ZEROS[:size_bytes])
-        file.flush()
-        os.fsync(file.fileno())
+    """Fill a file with zeros past the page cache: what is cached would have to be dropped with each record."""
+    descriptor = _open_direct(path, os.O_CREAT | os.O_TRUNC, 0)
+    try:
+        with mmap.mmap(-1, min(_FILL_BYTES, size_bytes)) as zeros:
+            for offset in range(0, size_bytes, len(zeros)):
+                os.pwrite(descriptor, memoryview(zeros)[: size_bytes - offset], offset)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
     sync_folder(path.parent)
 
 
-def _open_direct(path: Path) -> int:
+def _open_direct(path: Path, flags: int = 0, sync: int = os.O_DSYNC) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_DSYNC | os.O_DIRECT)
+        return os.open(path, os.O_RDWR | sync | flags | os.O_DIRECT, 0o666)
     except OSError:  # a file system without direct writes (tmpfs, some network ones): durable all the same
-        return os.open(path, os.O_RDWR | os.O_DSYNC)
+        return os.open(path, os.O_RDWR | sync | flags, 0o666)
 
 
 def _round_up(size_bytes: int) -> int:

@@ -1,0 +1,77 @@
+"""Who has how many associations, counted over all processes of the listener, in memory that they share."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zlib
+from threading import Lock
+
+REGION_BYTES = 4096
+_ENTRY = struct.Struct("<II")  # CRC-32 of an address, and how many associations it has
+
+
+class Places:
+    """
+    One region for each process, written by that process alone and read by all.
+
+    Two that admit at the same moment may go one over the limit; what a killed process had is free when it is replaced.
+
+    Parameters
+    ----------
+    shared
+        Memory of `REGION_BYTES` for each process.
+    index
+        Which region is ours.
+    """
+
+    def __init__(self, shared: mmap.mmap | None = None, index: int = 0) -> None:
+        self._shared = shared or mmap.mmap(-1, REGION_BYTES)
+        self._index = index
+        self._mine: dict[int, int] = {}
+        self._lock = Lock()
+        self._write()
+
+    def take(self, address: str, most: int, most_of_one_address: int) -> bool:
+        """Take a place for an address; False when there is none, or it has too many."""
+        key = zlib.crc32(address.encode())
+        with self._lock:
+            counts = self._counts()
+            if sum(counts.values()) >= most or counts.get(key, 0) >= most_of_one_address:
+                return False
+            if key not in self._mine and len(self._mine) >= REGION_BYTES // _ENTRY.size:
+                return False
+            self._mine[key] = self._mine.get(key, 0) + 1
+            self._write()
+            return True
+
+    def leave(self, address: str) -> None:
+        """Give a place back."""
+        key = zlib.crc32(address.encode())
+        with self._lock:
+            self._mine[key] -= 1
+            if not self._mine[key]:
+                del self._mine[key]
+            self._write()
+
+    def is_busier(self) -> bool:
+        """Tell whether another process has fewer associations than we have."""
+        totals = [sum(count for _, count in self._region(n)) for n in range(len(self._shared) // REGION_BYTES)]
+        return totals[self._index] > min(totals)
+
+    def _counts(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for number in range(len(self._shared) // REGION_BYTES):
+            for key, count in self._region(number):
+                found[key] = found.get(key, 0) + count
+        return found
+
+    def _region(self, number: int) -> list[tuple[int, int]]:
+        start = number * REGION_BYTES
+        entries = _ENTRY.iter_unpack(self._shared[start : start + REGION_BYTES])
+        return [(key, count) for key, count in entries if count]
+
+    def _write(self) -> None:
+        entries = b"".join(_ENTRY.pack(key, count) for key, count in self._mine.items())
+        start = self._index * REGION_BYTES
+        self._shared[start : start + REGION_BYTES] = entries.ljust(REGION_BYTES, b"\0")

@@ -1,0 +1,109 @@
+"""The processes of the listener: one for each processor, on the same sockets; one that dies is replaced."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import select
+import signal
+from collections.abc import Callable
+from threading import Event as Flag
+from time import monotonic
+
+from voorrang.logs import get_logger
+
+MOST = 4  # receiving is bound by the disk long before
+PR_SET_PDEATHSIG = 1  # Linux prctl(2)
+LOOK_EVERY_SECONDS = 0.05
+REPLACE_AFTER_SECONDS = 0.2
+STOP_SECONDS = 20.0
+
+Work = Callable[[int, Callable[[], None]], int]
+
+
+def worker_count() -> int:
+    """Return how many processes receive here: Python runs on one processor in each."""
+    return max(1, min(MOST, len(os.sched_getaffinity(0))))
+
+
+class Workers:
+    """
+    Forks processes and keeps them.
+
+    Parameters
+    ----------
+    count
+        How many.
+    work
+        What each does, with its number and what it calls when it is ready; returns its exit code.
+    on_death
+        Called with number and process id of one that died.
+    """
+
+    def __init__(self, count: int, work: Work, on_death: Callable[[int, int], None]) -> None:
+        self._work = work
+        self._on_death = on_death
+        self._pids: dict[int, int] = {}
+        self._count = count
+        self._reading, self._writing = os.pipe()
+
+    def start(self, stop: Flag) -> bool:
+        """Start all and wait until each is ready; False when one ended before, or when told to stop."""
+        gc.collect()
+        gc.freeze()  # what was loaded until here stays shared between the processes
+        for number in range(self._count):
+            self._fork(number)
+        ready = 0
+        while ready < self._count:
+            if stop.is_set() or self._dead():
+                return False
+            if select.select([self._reading], [], [], LOOK_EVERY_SECONDS)[0]:
+                ready += len(os.read(self._reading, self._count))
+        return True
+
+    def keep(self, stop: Flag) -> None:
+        """Replace what dies until told to stop."""
+        while not stop.wait(LOOK_EVERY_SECONDS):
+            for number, pid in self._dead():
+                get_logger().error("a listening process died; it is replaced", number=number)
+                self._on_death(number, pid)
+                stop.wait(REPLACE_AFTER_SECONDS)
+                self._fork(number)
+
+    def end(self) -> None:
+        """Ask all to stop, wait, and kill what does not."""
+        for pid in self._pids.values():
+            os.kill(pid, signal.SIGTERM)
+        deadline = monotonic() + STOP_SECONDS
+        while self._pids and monotonic() < deadline:
+            self._dead()
+            Flag().wait(LOOK_EVERY_SECONDS)
+        for pid in self._pids.values():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def _dead(self) -> list[tuple[int, int]]:
+        """Return number and process id of those that have ended since the last call."""
+        found = [(number, pid) for number, pid in self._pids.items() if os.waitpid(pid, os.WNOHANG)[0]]
+        for number, _ in found:
+            del self._pids[number]
+        return found
+
+    def _fork(self, number: int) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            self._pids[number] = pid
+            return
+        code = 1
+        try:
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() == parent:  # it may have died before we asked to die with it
+                code = self._work(number, lambda: _tell(self._writing))
+        finally:
+            os._exit(code)
+
+
+def _tell(descriptor: int) -> None:
+    os.write(descriptor, b".")
