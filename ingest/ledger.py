@@ -16,7 +16,7 @@ from threading import Lock
 from time import time
 from typing import Any
 
-from voorrang.archive.durable import ArchiveFullError, write_all
+from voorrang.archive.durable import ArchiveFullError, sync_folder, write_all
 
 SEGMENT_BYTES = 32 << 20
 INSTANCE, REFUSAL, ASSOCIATION, DAMAGED = "instance", "refusal", "association", "damaged"  # kinds of entries
@@ -104,6 +104,7 @@ class LedgerWriter:
         descriptor = os.open(_path(self.folder, segment), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
         before, self._descriptor = self._descriptor, descriptor
         self._segment, self._size = segment, 0
+        sync_folder(self.folder)
         if before >= 0:
             try:
                 os.fdatasync(before)
@@ -171,7 +172,12 @@ def _lines(folder: Path, position: Position) -> Iterator[tuple[dict[str, Any], i
             if not line.endswith(b"\n"):
                 return
             end += len(line)
-            try:
-                yield json.loads(line), end
-            except ValueError:
-                yield {"kind": DAMAGED}, end
+            yield _decoded(line), end
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    return entry if isinstance(entry, dict) else {"kind": DAMAGED}

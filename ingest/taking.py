@@ -72,11 +72,22 @@ Taken = ReceivedInstance | RefusedInstance | DamagedEntry
 
 
 def taken(entry: dict[str, Any]) -> Taken | None:
-    """Read an entry of the ledger; None for one that is of a kind that intake does not know."""
-    kind = entry.get("kind")
+    """
+    Read an entry of the ledger; None for one that is of a kind that intake does not know.
+
+    One that can be read and yet says nothing that makes sense is damaged too: the ledger has no checksums.
+    """
+    try:
+        return _taken(entry)
+    except (KeyError, TypeError, ValueError):
+        return DamagedEntry()
+
+
+def _taken(entry: dict[str, Any]) -> Taken | None:
+    kind = entry["kind"]
     if kind == INSTANCE:
         return ReceivedInstance(
-            entry["header"],
+            _with_uids(entry["header"]),
             entry["patient_key"],
             entry["order_key"],
             entry["identity"],
@@ -91,3 +102,9 @@ def taken(entry: dict[str, Any]) -> Taken | None:
         at = datetime.fromisoformat(entry["at"])
         return RefusedInstance(entry["reason"], entry["locator"], at, entry["status"], entry["sender"])
     return DamagedEntry() if kind == DAMAGED else None
+
+
+def _with_uids(header_values: dict[str, Any]) -> dict[str, Any]:
+    for name in ("study_instance_uid", "series_instance_uid", "sop_instance_uid"):
+        header_values[name]
+    return header_values

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from typing import Any
-
-import pytest
 
 from tests.integration.worklist_world import logging_restored
 from voorrang.logs import configure_logging
@@ -16,15 +15,10 @@ Line = dict[str, Any]
 
 
 @contextmanager
-def listener_log(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[Line]]]:
+def listener_log() -> Iterator[Callable[[], list[Line]]]:
     """Give what reads the lines since the start; logging is as before at the end."""
-    lines: list[Line] = []
-
-    def read() -> list[Line]:
-        lines.extend(json.loads(line) for line in capsys.readouterr().err.splitlines())
-        return lines
-
-    capsys.readouterr()
+    written = StringIO()
     with logging_restored():
-        configure_logging("ingest-listener", "INFO")
-        yield read
+        with redirect_stderr(written):
+            configure_logging("ingest-listener", "INFO")
+        yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]

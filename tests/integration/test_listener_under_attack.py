@@ -24,6 +24,7 @@ from tests.integration.knocking import (
     knocking,
     make_impatient,
     parts,
+    read_pdu,
     read_to_end,
     serving_threads,
     wait_until_nobody_is_served,
@@ -76,8 +77,8 @@ def make(database: Database, tmp_path: Path, clock: ManualClock) -> Callable[...
 
 
 @pytest.fixture
-def log(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[Line]]]:
-    with listener_log(capsys) as read:
+def log() -> Iterator[Callable[[], list[Line]]]:
+    with listener_log() as read:
         yield read
 
 
@@ -165,7 +166,8 @@ def test_whoever_sends_a_message_a_byte_at_a_time_is_dropped(
         assert trickle(connection, message[at_once[where] :]) < len(message) - at_once[where]
         assert read_to_end(connection) in (ABORTED, b"")
     assert [line["reason"] for line in log()][-1] == "too_slow"
-    assert station.stored() == parts(station) == []
+    assert station.stored() == []
+    assert parts(station) == []
 
 
 def test_an_idle_association_is_aborted(make: Callable[..., Station], log: Callable[[], list[Line]]) -> None:
@@ -204,7 +206,8 @@ def test_a_sender_that_goes_amid_a_large_instance_leaves_no_part_file(make: Call
             connection.sendall(large_store()[:-50_000])
             wait_until(lambda: len(parts(station)) == 1, TIMEOUT_SECONDS, "no part file")
         wait_until_nobody_is_served()
-        assert station.stored() == parts(station) == []
+        assert station.stored() == []
+        assert parts(station) == []
         assert send(station.port, [make_ct()]) == [StoreStatus.SUCCESS]
 
 
@@ -219,21 +222,26 @@ def test_a_listener_that_is_closed_amid_an_instance_aborts_and_keeps_nothing_of_
             wait_until(lambda: bool(parts(station)) == (size > 1_000), TIMEOUT_SECONDS, "no part file")
         assert read_to_end(connection) in (ABORTED, b"")
         wait_until_nobody_is_served()
-    assert station.stored() == parts(station) == []
+    assert station.stored() == []
+    assert parts(station) == []
     assert station.receiver.tally.read(Count.ASSOCIATIONS_OPEN) == 0
     assert [line["event"] for line in log()][-1] == "association stopped"
 
 
 def test_a_disk_that_fills_amid_an_instance_gets_its_room_back_at_once(make: Callable[..., Station]) -> None:
-    message = large_store()
+    piece = pdus.pdu(pdus.DATA, pdus.pdv(pdus.CT_CONTEXT, 0, bytes(100_000)))
+    last = pdus.pdu(pdus.DATA, pdus.pdv(pdus.CT_CONTEXT, pdus.LAST, b""))
+    begun = pdus.store_message(INSTANCE, b"").removesuffix(last)
     with listening(make()) as station, knocking(station.port) as (connection, _):
-        connection.sendall(message[:-1_000_000])
+        connection.sendall(begun + piece * (LARGE // 100_000))
         wait_until(lambda: len(parts(station)) == 1, TIMEOUT_SECONDS, "no part file")
         station.runtime.archive.reserve_bytes = 10**18
-        more = bytes(LARGE)
-        for start in range(0, len(more), 100_000):
-            connection.sendall(pdus.pdu(pdus.DATA, pdus.pdv(pdus.CT_CONTEXT, 0, more[start : start + 100_000])))
+        connection.sendall(piece * (LARGE // 100_000))
         wait_until(lambda: parts(station) == [], TIMEOUT_SECONDS, "the part file stays")
+        station.runtime.archive.reserve_bytes = 0
+        connection.sendall(last)
+        assert StoreStatus.OUT_OF_RESOURCES.to_bytes(2, "little") in read_pdu(connection)
+    assert station.stored() == []
 
 
 def test_a_store_over_the_context_of_an_echo_is_refused(make: Callable[..., Station]) -> None:

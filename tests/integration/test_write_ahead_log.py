@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import mmap
-import resource
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.integration.filling import files_at_most
 from voorrang.archive.durable import ArchiveFullError
 from voorrang.archive.write_ahead_log import BLOCK, HEAD_BYTES, WriteAheadLog
 
@@ -64,17 +64,6 @@ def read(folder: Path) -> Written:
     found = list(make_log(folder).records())
     assert [record.serial for record in found] == sorted({record.serial for record in found})
     return {record.serial: (record.meta, bytes(record.payload)) for record in found}
-
-
-@contextmanager
-def files_at_most(size_bytes: int) -> Iterator[None]:
-    """Let the disk refuse what makes a file larger."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class TestReadingBack:
