@@ -131,9 +131,11 @@ class Association:
         self._began_at = monotonic()
         while True:
             try:
-                # All of a fragment in one call: fewer turns of this loop, which hold the interpreter.
-                flags = socket.MSG_WAITALL if reader.is_direct and not is_secured else 0
-                size = connection.recv_into(reader.target(), 0, flags)
+                if reader.is_direct and not is_secured:
+                    # All of a fragment in one call: fewer turns of this loop, which hold the interpreter.
+                    size = connection.recvmsg_into(reader.targets(), 0, socket.MSG_WAITALL)[0]
+                else:
+                    size = connection.recv_into(reader.target())
             except _NAGGED as error:
                 self._on_silence(error)
                 continue
@@ -147,6 +149,8 @@ class Association:
                 raise _EndedError(Ending.TOO_SLOW)
             for message in reader.received(size):
                 self._on_message(message)
+            if self._incoming.has_new_head and self._pending is not None:
+                self.receiver.look_ahead(self._incoming, self._pending[1], self._pending[2])
             if not reader.is_within_message:
                 self._between_messages()
 

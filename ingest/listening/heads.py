@@ -66,6 +66,13 @@ class HeadIndex:
             return self._index(head, default_issuer, repr(head).encode())
         return self._index(scanned, default_issuer, scanned.identity)
 
+    def look_ahead(
+        self, part10: memoryview, data_set_at: int, transfer_syntax_uid: str, default_issuer: str
+    ) -> IndexedHead | None:
+        """Read the head of a file of which only the beginning is there; None when that does not tell."""
+        scanned = scan_head(part10[data_set_at:], transfer_syntax_uid)
+        return None if scanned is None else self._index(scanned, default_issuer, scanned.identity)
+
     def _index(self, head: ScannedHead | ReceivedHead, default_issuer: str, identity: bytes) -> IndexedHead:
         study = head.header.study_instance_uid
         cached = self._cached.get((study, default_issuer, identity))

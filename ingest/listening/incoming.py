@@ -1,4 +1,8 @@
-"""The bytes of one instance as they come in: in memory while they are few, in a part file when they are many."""
+"""
+The bytes of one instance as they come in: in memory while they are few, and in a part file when they are many.
+
+The part file is written while the rest still comes: the sender is not kept waiting for it at the end.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from voorrang.archive.write_ahead_log import HEAD_BYTES as RECORD_HEAD_BYTES
 FIRST_BYTES = 1 << 20
 MAX_IN_MEMORY_BYTES = 4 << 20
 HEAD_BYTES = 256 << 10
+STREAM_BYTES = 96 << 10
 
 
 class Incoming:
@@ -34,10 +39,13 @@ class Incoming:
         self.record_head = mmap.mmap(-1, RECORD_HEAD_BYTES)
         self._view = memoryview(self.buffer)
         self._used = 0
+        self._written = 0  # of what is in memory, how much is in the part file too
         self._spilled = 0
         self._descriptor = -1
         self._head = b""
         self.part: str | None = None
+        self.indexed: object | None = None  # what was read of the head while the rest still came
+        self.has_new_head = False
         self.failure: ArchiveFullError | None = None
         self.data_set_at = 0
 
@@ -59,6 +67,8 @@ class Incoming:
     def filled(self, size_bytes: int) -> None:
         """Say that so many bytes of the room are there."""
         self._used += size_bytes
+        if self._used - self._written >= STREAM_BYTES:
+            self._stream()
 
     @property
     def size_bytes(self) -> int:
@@ -80,18 +90,18 @@ class Incoming:
 
     def end(self) -> None:
         """
-        Finish the part file, synced, if there is one.
+        Finish the part file if there is one; synced when it alone has the bytes.
 
         Raises
         ------
         ArchiveFullError
             When it could not be written.
         """
-        if self._spilled:
-            self._spill()
+        if self.part is not None:
+            self._stream()
         if self.failure is not None:
             raise self.failure
-        if self._descriptor >= 0:
+        if self._spilled:
             try:
                 os.fdatasync(self._descriptor)
             except OSError as error:
@@ -100,9 +110,14 @@ class Incoming:
     def drop(self) -> None:
         """Forget it, and the part file unless somebody has taken it."""
         self._drop_part()
-        self.failure = None
-        self._used = self._spilled = 0
+        self.failure = self.indexed = None
+        self.has_new_head = False
+        self._used = self._written = self._spilled = 0
         self._head = b""
+
+    def hand_over(self) -> None:
+        """Say that the part file has its name: it is not ours any more."""
+        self.part = None
 
     def _grow(self) -> None:
         size = min(2 * len(self._view), MAX_IN_MEMORY_BYTES + BLOCK)
@@ -112,19 +127,26 @@ class Incoming:
         self._view = memoryview(larger)
 
     def _spill(self) -> None:
-        """Move what is in memory to the part file; once that has failed, what comes is counted and dropped."""
+        """Move what is in memory to the part file."""
         if not self._head:
             self._head = bytes(self._view[: min(self._used, HEAD_BYTES)])
+        self._stream()
+        self._spilled += self._used
+        self._used = self._written = 0
+
+    def _stream(self) -> None:
+        """Write to the part file what it lacks; once that has failed, what comes is counted and dropped."""
+        self.has_new_head = self._written == 0 and not self._spilled
+        piece = self._view[self._written : self._used]
+        self._written = self._used
         if self.failure is None:
             try:
-                self._archive.require_room(self._used)
-                self._write(self._view[: self._used])
+                self._archive.require_room(len(piece))
+                self._write(piece)
             except ArchiveFullError as error:
                 self._fail(error)
             except OSError as error:
                 self._fail(ArchiveFullError(f"the disk refused: {error.strerror}"))
-        self._spilled += self._used
-        self._used = 0
 
     def _fail(self, failure: ArchiveFullError) -> None:
         self.failure = failure

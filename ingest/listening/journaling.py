@@ -22,7 +22,6 @@ from voorrang.logs import get_logger
 
 MAX_LEDGER_SEGMENTS = 16  # some 400,000 instances that nobody has given a row yet
 CHECKPOINT_SECONDS = 10.0
-GROW_EVERY_SECONDS = 0.5
 LOOK_EVERY_SECONDS = 1.0
 
 
@@ -145,20 +144,17 @@ class Journal:
         """Checkpoint again and again until told to stop, and once more then."""
         if self.log is None:
             return
-        wait, due = GROW_EVERY_SECONDS, monotonic() + CHECKPOINT_SECONDS
+        due = monotonic() + CHECKPOINT_SECONDS
         while True:
-            is_pressed = self.log.pressed.wait(wait)
+            is_pressed = self.log.pressed.wait(CHECKPOINT_SECONDS)
             self.log.pressed.clear()
             is_last = stop.is_set()
             try:
-                if not is_last and not self.log.grow():
-                    wait = CHECKPOINT_SECONDS
                 if is_pressed or is_last or monotonic() >= due:
                     self.checkpoint()
                     due = monotonic() + CHECKPOINT_SECONDS
             except ArchiveFullError as error:
                 get_logger().error("files cannot be synced", reason=str(error))
-                wait = CHECKPOINT_SECONDS
             if is_last:
                 return
 

@@ -115,9 +115,21 @@ class MessageReader:
             self._start, self._end = 0, kept
         return self._view[self._end :]
 
+    def targets(self) -> list[memoryview]:
+        """
+        Return where all that must come next is to be put: it may be waited for.
+
+        The rest of a fragment, and behind one that is not the last, the headers of the next: for there is a next.
+        """
+        room = self.target()
+        if self._fragment_left != len(room) or self._fragment is None or self._fragment.is_last:
+            return [room]
+        self._start = self._end = 0
+        return [room, self._view[:HEADER_BYTES]]
+
     def received(self, size_bytes: int) -> Iterator[Message]:
         """
-        Take note of so many bytes in the last target; give every message that they complete.
+        Take note of so many bytes in the last target, or targets; give every message that they complete.
 
         Raises
         ------
@@ -125,12 +137,16 @@ class MessageReader:
             When the peer broke the protocol.
         """
         if self.is_direct:
-            self._sink().filled(size_bytes)
-            self._fragment_left -= size_bytes
-            self._pdu_left -= size_bytes
-            if self._fragment_left == 0:
-                yield from self._end_fragment()
-            return
+            direct = min(size_bytes, self._fragment_left)
+            self._sink().filled(direct)
+            self._fragment_left -= direct
+            self._pdu_left -= direct
+            if self._fragment_left:
+                return
+            yield from self._end_fragment()
+            size_bytes -= direct
+            if not size_bytes:
+                return
         self._end += size_bytes
         yield from self._consume()
 

@@ -63,6 +63,12 @@ class Receiver:
         purpose = purpose_of(request, self.configuration.called_ae_titles)
         incoming.begin(before_data_set(request, transfer_syntax_uid, purpose))
 
+    def look_ahead(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> None:
+        """Index the head of an instance of which the rest still comes, so that its answer does not wait for that."""
+        incoming.has_new_head = False
+        issuer = self.configuration.sender(request.calling_ae_title).default_issuer
+        incoming.indexed = self._heads.look_ahead(incoming.head(), incoming.data_set_at, transfer_syntax_uid, issuer)
+
     def finish(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> StoreStatus:
         """
         Store the instance that was poured in, and return the status to answer.
@@ -104,11 +110,8 @@ class Receiver:
             return Refusal(StoreStatus.NOT_AUTHORISED, "unknown_called_ae_title")
         if refusal := check_identifiers(request):
             return refusal
-        issuer = self.configuration.sender(request.calling_ae_title).default_issuer
         try:
-            head = self._heads.read(
-                incoming.head(), incoming.data_set_at, transfer_syntax_uid, issuer, is_whole=incoming.is_in_memory
-            )
+            head = self._head(incoming, request, transfer_syntax_uid)
         except UnreadableInstanceError:
             return Refusal(StoreStatus.CANNOT_UNDERSTAND, "unreadable_data_set")
         if refusal := check_header(request, head.header):
@@ -123,11 +126,24 @@ class Receiver:
         self.tally.add(Count.BYTES, stored.size_bytes)
         return None
 
+    def _head(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> IndexedHead:
+        if isinstance(incoming.indexed, IndexedHead):
+            return incoming.indexed
+        issuer = self.configuration.sender(request.calling_ae_title).default_issuer
+        return self._heads.read(
+            incoming.head(), incoming.data_set_at, transfer_syntax_uid, issuer, is_whole=incoming.is_in_memory
+        )
+
     def _write(self, incoming: Incoming, head: IndexedHead) -> Stored:
         uids = (head.header.study_instance_uid, head.header.series_instance_uid, head.header.sop_instance_uid)
         if incoming.part is None:
             return self.files.store(*uids, incoming.content())
-        return self.files.adopt(*uids, incoming.part)
+        if incoming.is_in_memory:
+            stored = self.files.name(*uids, incoming.part, incoming.size_bytes)
+        else:
+            stored = self.files.adopt(*uids, incoming.part)
+        incoming.hand_over()
+        return stored
 
     def _entry(self, stored: Stored, head: IndexedHead, request: Request) -> dict[str, Any]:
         purpose = purpose_of(request, self.configuration.called_ae_titles)
@@ -170,5 +186,6 @@ class Receiver:
         if incoming.is_in_memory:
             return self.archive.quarantine(incoming.content(), reason)
         incoming.end()
-        part, incoming.part = incoming.part or "", None
-        return self.archive.quarantine_part(Path(part), reason)
+        part = Path(incoming.part or "")
+        incoming.hand_over()
+        return self.archive.quarantine_part(part, reason)

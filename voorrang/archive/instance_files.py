@@ -90,12 +90,24 @@ class InstanceFiles:
         UnsafeIdentifierError, ArchiveFullError
             As `store`; the part file is then still there.
         """
+        stored = self.name(study, series, instance, part, Path(part).stat().st_size)
+        self.sync([stored.locator])
+        return stored
+
+    def name(self, study: str, series: str, instance: str, part: str, size_bytes: int) -> Stored:
+        """
+        Name a part file that is complete; neither its bytes nor its name are durable yet.
+
+        Raises
+        ------
+        UnsafeIdentifierError, ArchiveFullError
+            As `store`; the part file is then still there.
+        """
         path = self._archive.instance_path(study, series, instance)
         with refusing_when_full():
-            stored = self._name(part, path, study, series, Path(part).stat().st_size)
+            stored = self._name(part, path, study, series, size_bytes)
         if stored.outcome == "duplicate":
             _unlink(part)
-        self.sync([stored.locator])
         return stored
 
     def part(self) -> str:

@@ -105,8 +105,8 @@ class WriteAheadLog:
                 self._segments.append(_Segment(path, _open_direct(path)))
             else:
                 path.unlink()
-        if not self._segments:
-            self.grow()
+        while self.grow():
+            pass
 
     def append(self, meta: bytes, head: mmap.mmap, buffer: mmap.mmap | None, payload_bytes: int) -> int:
         """
