@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import get_native_id
 from time import thread_time
@@ -26,15 +26,18 @@ class Hasher:
     ----------
     runtime
         The service.
+    is_quiet
+        Tells whether nothing comes in just now: whoever sends shall not wait for this.
     """
 
     runtime: Runtime
+    is_quiet: Callable[[], bool] = lambda: True
 
     def run(self) -> None:
         """Work until told to stop, when nothing else wants the processor."""
         os.setpriority(os.PRIO_PROCESS, get_native_id(), 19)
         while not self.runtime.stop.wait(EVERY_SECONDS):
-            while not self.runtime.stop.is_set() and self.step():
+            while self.is_quiet() and not self.runtime.stop.is_set() and self.step():
                 pass
 
     def step(self) -> bool:

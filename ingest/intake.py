@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 from ingest import intake_store, store
 from ingest.admission import is_prior
@@ -23,7 +24,8 @@ from voorrang.pathways.claiming import claiming
 from voorrang.runtime import Origin, Runtime
 
 BATCH = 500
-LOOK_EVERY_SECONDS = 0.1
+LOOK_EVERY_SECONDS = 0.2
+QUIET_SECONDS = 1.0
 HEAD_BYTES = 256 << 10
 _MAX_REMEMBERED = 10_000
 _CLAIMED_BY = (
@@ -62,6 +64,8 @@ class IntakeWorker:
     runtime: Runtime
     folder: Path
     is_behind: bool = False
+    _took_at: float = 0.0
+    _positions: dict[str, Position] = field(default_factory=dict)
     _remembered: set[tuple[str, str]] = field(default_factory=set)
 
     def run(self) -> None:
@@ -80,6 +84,10 @@ class IntakeWorker:
         self.is_behind = max(taken_in, default=0) == BATCH
         return any(taken_in)
 
+    def is_quiet(self) -> bool:
+        """Tell whether nothing has come for a moment."""
+        return monotonic() - self._took_at > QUIET_SECONDS
+
     def ledgers(self) -> list[Path]:
         """Return the folders of the ledgers, one for each process of the listener."""
         return sorted(path for path in self.folder.glob("[0-9]*") if path.is_dir())
@@ -92,11 +100,16 @@ class IntakeWorker:
             )
 
     def _step(self, ledger: Path) -> int:
-        with self.runtime.database.read() as connection:
-            position, _ = intake_store.read_position(connection, ledger.name)
+        position = self._positions.get(ledger.name)
+        if position is None:
+            with self.runtime.database.read() as connection:
+                position, _ = intake_store.read_position(connection, ledger.name)
         entries, after = read_entries(ledger, position, BATCH)
         if not entries:
+            self._positions[ledger.name] = position
             return 0
+        self._took_at = monotonic()
+        self._positions.pop(ledger.name, None)  # until it is written that they were taken in
         counted = sum(bool(entry.get("counts")) for entry in entries)
         batch = [one for one in map(taken, entries) if one is not None]
         self._count(batch)

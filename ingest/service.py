@@ -62,7 +62,7 @@ def assemble(settings: Settings) -> int:
     began_at = runtime.clock.now()
     intake = IntakeWorker(runtime, settings.archive_dir / "ledger")
     accountant = Accountant(runtime, intake, settings.archive_dir)
-    hasher = Hasher(runtime)
+    hasher = Hasher(runtime, intake.is_quiet)
     runtime.consume({"findings-scored": partial(on_findings_scored, runtime)})
     runtime.work("intake", intake.run)
     runtime.work("hashing", hasher.run)

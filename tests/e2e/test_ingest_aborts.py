@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from ingest.tally import Count, Tally
 from tests.e2e.ingest_world import (
     IngestWorld,
     ingest_world,
@@ -82,9 +84,10 @@ def all_places(world: IngestWorld, one: Outgoing, rng: random.Random) -> list[tu
     ]
 
 
-def nobody_is_left(world: IngestWorld) -> bool:
-    """Tell whether the listener has ended what was broken off, and dropped the bytes."""
-    return not list(world.archive.incoming.iterdir())
+def count(world: IngestWorld, what: Count) -> int:
+    """Return a counter of the listener."""
+    with closing(Tally(world.settings.archive_dir / "listener.tally")) as tally:
+        return tally.read(what)
 
 
 @pytest.mark.parametrize("matrix", [150, SPILLED], ids=["in-memory", "in-a-part-file"])
@@ -94,8 +97,9 @@ def test_what_was_broken_off_anywhere_is_nowhere_and_can_be_sent_again(world: In
     assert {ending for _, ending in broken} == set(ENDINGS)
     for kept, ending in broken:
         break_off(world, sent[0], kept, ending)
-    wait_until(lambda: nobody_is_left(world), WITHIN_SECONDS, "part files to be dropped")
-    assert list(world.archive.instances()) == []
+    wait_until(lambda: count(world, Count.ASSOCIATIONS_OPEN) == 0, WITHIN_SECONDS, "the associations to be ended")
+    assert count(world, Count.ASSOCIATIONS_ABORTED) == count(world, Count.ASSOCIATIONS_OPENED) - 1 == len(broken)
+    assert list(world.archive.incoming.iterdir()) == list(world.archive.instances()) == []
 
     modality = Modality(world.port, sent)
     modality.start()

@@ -22,3 +22,8 @@ def listener_log() -> Iterator[Callable[[], list[Line]]]:
         with redirect_stderr(written):
             configure_logging("ingest-listener", "INFO")
         yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+
+
+def reasons(lines: list[Line]) -> list[str]:
+    """Return why connections ended, in the order in which they did."""
+    return [line["reason"] for line in lines if "reason" in line]

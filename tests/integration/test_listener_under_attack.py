@@ -29,7 +29,7 @@ from tests.integration.knocking import (
     serving_threads,
     wait_until_nobody_is_served,
 )
-from tests.integration.listener_log import Line, listener_log
+from tests.integration.listener_log import Line, listener_log, reasons
 from tests.integration.listening import (
     CT,
     CT_CONTEXT,
@@ -42,7 +42,7 @@ from tests.integration.listening import (
     own_database,
     send,
 )
-from tests.neighbours.raw_scu import AssociationLostError, RawSCU
+from tests.neighbours.raw_scu import RawSCU
 from tests.neighbours.starting import wait_until
 from voorrang.clock import ManualClock
 from voorrang.database import Database
@@ -147,7 +147,7 @@ def trickle(connection: socket.socket, stream: bytes) -> int:
 def test_whoever_asks_a_byte_at_a_time_is_dropped(make: Callable[..., Station], log: Callable[[], list[Line]]) -> None:
     with listening(make(request_seconds=SOON)) as station, connect(station.port) as connection:
         assert 0 < trickle(connection, pdus.associate_request()) < len(pdus.associate_request())
-    assert [line["reason"] for line in log()] == ["too_slow"]
+    assert reasons(log()) == ["too_slow"]
 
 
 @pytest.mark.parametrize("where", ["in the header of a PDU", "in a command", "between PDUs", "in a data set"])
@@ -165,20 +165,17 @@ def test_whoever_sends_a_message_a_byte_at_a_time_is_dropped(
         connection.sendall(message[: at_once[where]])
         assert trickle(connection, message[at_once[where] :]) < len(message) - at_once[where]
         assert read_to_end(connection) in (ABORTED, b"")
-    assert [line["reason"] for line in log()][-1] == "too_slow"
+    assert reasons(log())[-1] == "too_slow"
     assert station.stored() == []
     assert parts(station) == []
 
 
 def test_an_idle_association_is_aborted(make: Callable[..., Station], log: Callable[[], list[Line]]) -> None:
-    with listening(make(idle_seconds=SOON)) as station, RawSCU(station.port) as scu:
-        assert scu.echo() == StoreStatus.SUCCESS
-        assert read_to_end(scu._socket) == ABORTED
-        scu.vanish()
-        wait_until_nobody_is_served()
-        with suppress(AssociationLostError, OSError):
-            scu.echo()
-    assert [line["reason"] for line in log()][-1] == "idle"
+    with listening(make(idle_seconds=SOON)) as station, knocking(station.port) as (connection, _):
+        connection.sendall(pdus.echo_message())
+        assert read_pdu(connection)[0] == pdus.DATA
+        assert read_to_end(connection) == ABORTED
+    assert reasons(log()) == ["idle"]
 
 
 def test_many_who_say_nothing_starve_nobody(make: Callable[..., Station]) -> None:
@@ -233,7 +230,8 @@ def test_a_disk_that_fills_amid_an_instance_gets_its_room_back_at_once(make: Cal
     last = pdus.pdu(pdus.DATA, pdus.pdv(pdus.CT_CONTEXT, pdus.LAST, b""))
     begun = pdus.store_message(INSTANCE, b"").removesuffix(last)
     with listening(make()) as station, knocking(station.port) as (connection, _):
-        connection.sendall(begun + piece * (LARGE // 100_000))
+        head = pdus.pdu(pdus.DATA, pdus.pdv(pdus.CT_CONTEXT, 0, encoded(make_ct())))
+        connection.sendall(begun + head + piece * (LARGE // 100_000))
         wait_until(lambda: len(parts(station)) == 1, TIMEOUT_SECONDS, "no part file")
         station.runtime.archive.reserve_bytes = 10**18
         connection.sendall(piece * (LARGE // 100_000))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from threading import Event as Flag
+from time import monotonic
 from typing import Any
 
 from voorrang.bench.processes import PeakWatch, wait_idle
@@ -13,6 +15,7 @@ from voorrang.bench.sending import send
 from voorrang.bench.slices import Batch
 
 IDLE_SECONDS = 15.0
+IDLE_WINDOW_SECONDS = 1.0
 WARM_UP = 0  # number of the round whose rows are in no figure
 _MEGA, _GIGA = 1e6, 1e9
 
@@ -33,7 +36,10 @@ class Row:
     mb_per_s, instances_per_s
         By those seconds.
     cpu_s_per_gb
-        User and system seconds of the receiver's processes until it had nothing more to do, its content hash apart.
+        User and system seconds of the receiver's processes until every instance had all that it gets, its content hash
+        apart, and apart from what it uses when nothing comes.
+    idle_cpu_share
+        Of one processor, what it uses when nothing comes: it asks the broker for messages.
     hash_cpu_s_per_gb
         Of the content hash; None where the receiver makes none or does not say.
     cpu_s_per_gb_by_process
@@ -55,6 +61,7 @@ class Row:
     mb_per_s: float
     instances_per_s: float
     cpu_s_per_gb: float
+    idle_cpu_share: float
     hash_cpu_s_per_gb: float | None
     cpu_s_per_gb_by_process: Mapping[str, float]
     peak_rss_mb: float
@@ -89,18 +96,19 @@ def measure(receiver: Receiver, batch: Batch, associations: int, round_number: i
     batch.stamp(stamps.next())
     receiver.prepare()
     os.sync()
-    before = receiver.usage()
+    idle_cpu_share = _idle_cpu_share(receiver)
+    before, began = receiver.usage(), monotonic()
     with PeakWatch(receiver.pids) as peak:
         sending = send(batch.shares(associations), receiver.port)
         unsettled = receiver.settle(batch)
-        wait_idle(receiver.pids, IDLE_SECONDS)
-    after = receiver.usage()
+    after, ended = receiver.usage(), monotonic()
+    wait_idle(receiver.pids, IDLE_SECONDS)
     stored, sent = receiver.stored(batch), len(batch.files)
     missing = f"{sent - stored} of {sent} instances are not on disk" if stored != sent else ""
     problem = sending.problem or unsettled or missing
     gigabytes = batch.size_bytes / _GIGA
     hashing = None if before.hashing is None or after.hashing is None else after.hashing - before.hashing
-    own = sum(_spent(before.own, after.own).values())
+    own = sum(_spent(before.own, after.own).values()) - idle_cpu_share * (ended - began)
     parts = _spent(before.own, after.own) | _spent(before.beside, after.beside)
     return Row(
         receiver=receiver.name,
@@ -112,6 +120,7 @@ def measure(receiver: Receiver, batch: Batch, associations: int, round_number: i
         mb_per_s=round(batch.size_bytes / _MEGA / sending.seconds, 2),
         instances_per_s=round(sent / sending.seconds, 2),
         cpu_s_per_gb=round((own - (hashing or 0.0)) / gigabytes, 4),
+        idle_cpu_share=round(idle_cpu_share, 4),
         hash_cpu_s_per_gb=None if hashing is None else round(hashing / gigabytes, 4),
         cpu_s_per_gb_by_process={name: round(seconds / gigabytes, 4) for name, seconds in parts.items()},
         peak_rss_mb=round(peak.sum_bytes / _MEGA, 1),
@@ -119,6 +128,13 @@ def measure(receiver: Receiver, batch: Batch, associations: int, round_number: i
         ok=not problem,
         problem=problem,
     )
+
+
+def _idle_cpu_share(receiver: Receiver) -> float:
+    """Measure what a receiver uses while nothing comes, of one processor."""
+    before = sum(receiver.usage().own.values())
+    Flag().wait(IDLE_WINDOW_SECONDS)
+    return (sum(receiver.usage().own.values()) - before) / IDLE_WINDOW_SECONDS
 
 
 def _spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

@@ -31,6 +31,7 @@ def row(
         seconds=300 / speed,
         mb_per_s=speed / 2,
         instances_per_s=speed,
+        idle_cpu_share=0.0,
         cpu_s_per_gb=cpu,
         hash_cpu_s_per_gb=hashing,
         cpu_s_per_gb_by_process={"listener": cpu / 2},
