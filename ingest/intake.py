@@ -24,7 +24,7 @@ from voorrang.pathways.claiming import claiming
 from voorrang.runtime import Origin, Runtime
 
 BATCH = 500
-LOOK_EVERY_SECONDS = 0.2
+GATHER_SECONDS = 0.2
 QUIET_SECONDS = 1.0
 HEAD_BYTES = 256 << 10
 _MAX_REMEMBERED = 10_000
@@ -72,8 +72,9 @@ class IntakeWorker:
         """Work until told to stop; what is left is taken in after the next start."""
         while not self.runtime.stop.is_set():
             try:
-                if not self.step():
-                    self.runtime.stop.wait(LOOK_EVERY_SECONDS)
+                self.step()
+                if not self.is_behind:  # many at once cost little more than one
+                    self.runtime.stop.wait(GATHER_SECONDS)
             except RetryableError as error:
                 get_logger().warning("intake waits", reason=str(error))
                 self.runtime.stop.wait(0.5)

@@ -18,6 +18,7 @@ PR_SET_PDEATHSIG = 1  # Linux prctl(2)
 LOOK_EVERY_SECONDS = 0.05
 REPLACE_AFTER_SECONDS = 0.2
 STOP_SECONDS = 20.0
+GC_THRESHOLDS = (20_000, 20, 20)  # receiving makes no cycles to speak of: looked for seldom
 
 Work = Callable[[int, Callable[[], None]], int]
 
@@ -52,6 +53,7 @@ class Workers:
         """Start all and wait until each is ready; False when one ended before, or when told to stop."""
         gc.collect()
         gc.freeze()  # what was loaded until here stays shared between the processes
+        gc.set_threshold(*GC_THRESHOLDS)
         for number in range(self._count):
             self._fork(number)
         ready = 0

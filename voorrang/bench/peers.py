@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voorrang.bench.names import DCMTK_FORK, DCMTK_FSYNC, ORTHANC, PYNETDICOM_APP
 from voorrang.bench.programs import dcmtk_program, program
-from voorrang.bench.receiver import Peer, count_part10_files, files_below
+from voorrang.bench.receiver import Peer
 from voorrang.bench.slices import Batch
 from voorrang.bench.syncing import SyncShim, compile_sync_shim
 
@@ -92,14 +92,6 @@ class Orthanc(Peer):
         self._configuration.parent.mkdir(parents=True, exist_ok=True)
         self._configuration.write_text(json.dumps(configuration))
         super().start()
-
-    def prepare(self) -> None:
-        """Note what is there: taking its files away from below it would break its index."""
-        self._seen = frozenset(files_below(self.folder))
-
-    def stored(self, batch: Batch) -> int:
-        """Count what has come since."""
-        return count_part10_files(set(files_below(self.folder)) - self._seen, batch.pixel_bytes)
 
 
 def _storescp(folder: Path, port: int) -> list[str]:

@@ -127,6 +127,7 @@ class Peer(Receiver):
         super().__init__(name, folder, port)
         log = folder.with_suffix(".log")
         self._log = log
+        self._seen: frozenset[Path] = frozenset()
         self._child = Child(
             name,
             logged(command, log),
@@ -154,13 +155,12 @@ class Peer(Receiver):
         return Usage({"receiver": cpu_seconds(self._child.pid)})
 
     def prepare(self) -> None:
-        """Take away what it received, so that the disk has nothing to write for it any more."""
-        for path in files_below(self.folder):
-            path.unlink()
+        """Note what is there."""
+        self._seen = frozenset(files_below(self.folder))
 
     def stored(self, batch: Batch) -> int:
         """Count the files."""
-        return count_part10_files(files_below(self.folder), batch.pixel_bytes)
+        return count_part10_files(set(files_below(self.folder)) - self._seen, batch.pixel_bytes)
 
 
 def start_child(child: Child, log: Path) -> None:
