@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from ingest import intake_store, retention_store, store
@@ -30,6 +31,33 @@ class _Counts:
 
 
 @dataclass(slots=True)
+class _Missing:
+    """
+    What is missing since counting began: how far a difference lies above the smallest that it has had.
+
+    Rows come that were never counted: of what a crash took, or of what was refused when it lay on disk already. They
+    make the difference of entries and rows smaller for good, and must not make up for an instance that is lost later.
+
+    Two looks are held against each other, since the counts of one are not of one moment: an entry is in the ledger
+    before it is counted as answered, and rows are there before the batch counts that is taken in one by one.
+    """
+
+    _not_written: float = inf
+    _without_row: float = inf
+    _before: _Counts | None = None
+
+    def see(self, now: _Counts) -> int:
+        if self._before is not None:
+            answered_later = now.answered - self._before.written_down
+            without_row = max(now.taken_in - now.rows, self._before.taken_in - self._before.rows)
+            self._not_written = min(self._not_written, answered_later)
+            self._without_row = min(self._without_row, without_row)
+        self._before = now
+        not_written = now.answered - now.written_down - self._not_written
+        return int(max(0, not_written) + max(0, now.taken_in - now.rows - self._without_row))
+
+
+@dataclass(slots=True)
 class Accountant:
     """
     Holds what the listener answered Success to against the ledger, and the ledger against the rows.
@@ -49,7 +77,7 @@ class Accountant:
     runtime: Runtime
     intake: IntakeWorker
     archive_dir: Path
-    _began_with: _Counts | None = None
+    _missing: _Missing = field(default_factory=_Missing)
     _listener: int = -1
 
     def step(self) -> None:
@@ -72,16 +100,14 @@ class Accountant:
 
     def begin_anew(self) -> None:
         """Forget what was counted: rows came that nobody was answered for."""
-        self._began_with = None
+        self._missing = _Missing()
 
     def _unaccounted(self, counts: _Counts) -> int:
         listener = self._tally(Count.STARTED)
-        if self._began_with is None or listener != self._listener:
-            self._began_with, self._listener = counts, listener
-        first = self._began_with
-        not_written = (counts.answered - first.answered) - (counts.written_down - first.written_down)
-        without_row = (counts.taken_in - first.taken_in) - (counts.rows - first.rows)
-        return max(0, not_written) + max(0, without_row)
+        if listener != self._listener:
+            self.begin_anew()
+            self._listener = listener
+        return self._missing.see(counts)
 
     def _tally(self, count: Count) -> int:
         return read_tallies(self.archive_dir, count)

@@ -11,7 +11,7 @@ from ingest import intake_store, store
 from ingest.admission import is_prior
 from ingest.identities import study_identity
 from ingest.ledger import Position, has_unread, read_entries, remove_before
-from ingest.received import UnreadableInstanceError, read_head, received_head
+from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, received_head
 from ingest.taking import DamagedEntry, ReceivedInstance, RefusedInstance, Taken, taken
 from voorrang.database import Connection
 from voorrang.dicom.headers import InstanceHeader
@@ -26,7 +26,6 @@ from voorrang.runtime import Origin, Runtime
 BATCH = 500
 GATHER_SECONDS = 0.2
 QUIET_SECONDS = 1.0
-HEAD_BYTES = 256 << 10
 _MAX_REMEMBERED = 10_000
 _CLAIMED_BY = (
     "modality",
@@ -151,6 +150,13 @@ class IntakeWorker:
                 intake_store.record_refusal(connection, aside)
 
     def _take(self, batch: Sequence[Taken], reached: Reached | None) -> None:
+        try:
+            self._take_at_once(batch, reached)
+        except BaseException:
+            self._remembered.clear()  # whose studies they are was rolled back with the rest
+            raise
+
+    def _take_at_once(self, batch: Sequence[Taken], reached: Reached | None) -> None:
         new_studies = 0
         with self.runtime.database.write() as connection:
             for one in batch:
@@ -215,7 +221,8 @@ class IntakeWorker:
         rule = self.runtime.settings.senders.get(received.sender)
         try:
             with self.runtime.archive.path(received.locator).open("rb") as file:
-                head = received_head(read_head(file.read(HEAD_BYTES)))
+                beginning = file.read(HEAD_BYTES)
+            head = received_head(read_head(beginning, is_whole=len(beginning) < HEAD_BYTES))
         except (UnreadableInstanceError, FileNotFoundError) as error:
             get_logger().error("identity not read", reason=type(error).__name__)
             return

@@ -165,7 +165,11 @@ def _path(folder: Path, number: int) -> Path:
 
 def _lines(folder: Path, position: Position) -> Iterator[tuple[dict[str, Any], int]]:
     """Give each whole line of one segment from a position on, and where it ends; a torn last line is left alone."""
-    with _path(folder, position.segment).open("rb") as file:
+    try:
+        file = _path(folder, position.segment).open("rb")
+    except FileNotFoundError:
+        return  # read to its end and removed meanwhile, by another thread
+    with file:
         file.seek(position.offset)
         end = position.offset
         for line in file:

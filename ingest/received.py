@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydicom import dcmread
+from pydicom.filereader import read_dataset, read_partial
+from pydicom.tag import BaseTag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from voorrang.dicom.header_reading import header_from_dataset
 from voorrang.dicom.headers import InstanceHeader
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 T = TypeVar("T")
+HEAD_BYTES = 256 << 10  # the beginning of a file that is enough to read its head
+MAX_INFLATED_BYTES = 4 << 20  # a few kB can inflate to gigabytes
+_LAST_GROUP = 0x0040  # what is read of a head lies before; the frames of enhanced images are described behind
 
 
 class UnreadableInstanceError(Exception):
@@ -36,9 +43,16 @@ class ReceivedHead:
     order_issuer: str
 
 
-def read_head(part10: bytes) -> Dataset:
+def read_head(part10: bytes, *, is_whole: bool = True) -> Dataset:
     """
     Read a Part 10 file up to its pixels.
+
+    Parameters
+    ----------
+    part10
+        The file, or its beginning.
+    is_whole
+        Whether it is all of it; of a beginning that ends within the description of frames, what comes before is read.
 
     Raises
     ------
@@ -46,11 +60,41 @@ def read_head(part10: bytes) -> Dataset:
         When that is not possible, for whatever reason.
     """
     try:
-        ds = dcmread(BytesIO(part10), stop_before_pixels=True, force=True)
+        ds = _read(part10, is_whole)
         ds.get("StudyInstanceUID")
     except Exception as error:
         raise UnreadableInstanceError(type(error).__name__) from error
     return ds
+
+
+def _read(part10: bytes, is_whole: bool) -> Dataset:
+    data_set_at = 144 + int.from_bytes(part10[140:144], "little")  # PS3.10 section 7.1
+    meta = dcmread(BytesIO(part10[:data_set_at]), force=True)
+    if meta.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        return _read_deflated(part10[data_set_at:], meta)
+    try:
+        return dcmread(BytesIO(part10), stop_before_pixels=True, force=True)
+    except Exception:
+        if is_whole:
+            raise
+        return read_partial(BytesIO(part10), _is_behind_head, force=True)
+
+
+def _read_deflated(data_set: bytes, meta: Dataset) -> Dataset:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = inflater.decompress(data_set, MAX_INFLATED_BYTES)
+    stop = _is_pixels if inflater.eof else _is_behind_head
+    ds = read_dataset(BytesIO(inflated), is_implicit_VR=False, is_little_endian=True, stop_when=stop)
+    ds.file_meta = meta.file_meta
+    return ds
+
+
+def _is_behind_head(tag: BaseTag, vr: str | None, length: int) -> bool:  # noqa: ARG001 - as pydicom asks
+    return tag.group > _LAST_GROUP
+
+
+def _is_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:  # noqa: ARG001 - as pydicom asks
+    return tag.group >= 0x7FE0
 
 
 def received_head(ds: Dataset) -> ReceivedHead:

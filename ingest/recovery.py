@@ -12,7 +12,7 @@ from ingest.admission import purpose_of
 from ingest.identities import study_identity
 from ingest.intake import IntakeWorker
 from ingest.part10 import kept_purpose
-from ingest.received import UnreadableInstanceError, read_head, received_head
+from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, received_head
 from ingest.taking import ReceivedInstance
 from voorrang.logs import get_logger
 from voorrang.runtime import Runtime
@@ -55,8 +55,9 @@ def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
     for locator in locators:
         try:
             path = runtime.archive.path(locator)
-            content = path.read_bytes()
-            ds = read_head(content)
+            with path.open("rb") as file:
+                beginning = file.read(HEAD_BYTES)
+            ds = read_head(beginning, is_whole=len(beginning) < HEAD_BYTES)
             head = received_head(ds)
         except FileNotFoundError:
             continue  # retention was quicker
@@ -77,7 +78,7 @@ def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
             purpose=kept_purpose(ds.file_meta) or purpose_of(request, settings.called_ae_titles) or settings.purpose,
             sender=sender,
             locator=locator,
-            size_bytes=len(content),
+            size_bytes=path.stat().st_size,
             received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
             outcome="new",
         )

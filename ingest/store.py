@@ -67,12 +67,6 @@ class StudyRow:
     suppressed: bool
 
 
-
-
-
-
-
-
 def next_study_version(connection: Connection, study_instance_uid: str) -> int:
     """Raise the study's version by one and return it."""
     where = study.c.study_instance_uid == study_instance_uid
@@ -248,7 +242,6 @@ def close_answered(connection: Connection, series_instance_uid: str, pathway: st
     connection.execute(
         update(claim).where(where, claim.c.answered_revision < revision).values(answered_revision=revision)
     )
-
 
 
 def count_instances(connection: Connection) -> int:

@@ -65,12 +65,12 @@ def item(kind: int, body: bytes) -> bytes:
     return bytes([kind, 0]) + struct.pack(">H", len(body)) + body
 
 
-def associate_request(called: str = "VOORRANG", calling: str = "SCANNER") -> bytes:
-    """Return an A-ASSOCIATE-RQ for Verification and CT Image Storage."""
+def associate_request(called: str = "VOORRANG", calling: str = "SCANNER", stored: str = CT) -> bytes:
+    """Return an A-ASSOCIATE-RQ for Verification and one storage class."""
     items = item(0x10, b"1.2.840.10008.3.1.1.1")
     for context, abstract, transfer in (
         (ECHO_CONTEXT, VERIFICATION, IMPLICIT_LITTLE),
-        (CT_CONTEXT, CT, EXPLICIT_LITTLE),
+        (CT_CONTEXT, stored, EXPLICIT_LITTLE),
     ):
         syntaxes = item(0x30, abstract.encode()) + item(0x40, transfer.encode())
         items += item(0x20, bytes([context, 0, 0, 0]) + syntaxes)

@@ -67,5 +67,7 @@ FINDINGS_SEEN = Counter(
 FLAGGED_SEEN = Counter("voorrang_series_flagged_total", "Series at or above the operating point", ["model"])
 ITEMS_RANKED_SEEN = Counter("voorrang_items_ranked_total", "Rankings as monitoring counts them", ["tier", "state"])
 STUDIES_SEEN = Counter("voorrang_studies_seen_total", "Studies as monitoring counts them")
-OPERATOR_ACTIONS_SEEN = Counter("voorrang_operator_actions_total", "What people did to studies and instances", ["action"])
+OPERATOR_ACTIONS_SEEN = Counter(
+    "voorrang_operator_actions_total", "What people did to studies and instances", ["action"]
+)
 INSTANCES_DELETED_SEEN = Counter("voorrang_instances_deleted_total", "Instances that retention took from the archive")

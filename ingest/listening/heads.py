@@ -62,7 +62,7 @@ class HeadIndex:
         """
         scanned = scan_head(part10[data_set_at:], transfer_syntax_uid, is_whole)
         if scanned is None:
-            head = received_head(read_head(bytes(part10)))
+            head = received_head(read_head(bytes(part10), is_whole=is_whole))
             return self._index(head, default_issuer, repr(head).encode())
         return self._index(scanned, default_issuer, scanned.identity)
 

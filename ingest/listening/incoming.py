@@ -10,6 +10,9 @@ import mmap
 import os
 from pathlib import Path
 
+from xxhash import xxh3_64
+
+from ingest.received import HEAD_BYTES
 from voorrang.archive.archive import Archive
 from voorrang.archive.durable import ArchiveFullError, write_all
 from voorrang.archive.instance_files import InstanceFiles
@@ -18,7 +21,6 @@ from voorrang.archive.write_ahead_log import HEAD_BYTES as RECORD_HEAD_BYTES
 
 FIRST_BYTES = 1 << 20
 MAX_IN_MEMORY_BYTES = 4 << 20
-HEAD_BYTES = 256 << 10
 STREAM_BYTES = 96 << 10
 
 
@@ -41,6 +43,7 @@ class Incoming:
         self._used = 0
         self._written = 0  # of what is in memory, how much is in the part file too
         self._spilled = 0
+        self._digest = xxh3_64()
         self._descriptor = -1
         self._head = b""
         self.part: str | None = None
@@ -84,6 +87,10 @@ class Incoming:
         """Return the beginning, which holds every header that is asked for."""
         return self._view[: self._used] if self.is_in_memory else memoryview(self._head)
 
+    def digest(self) -> int | None:
+        """Return XXH3 of all of it, 64 bit, where it was made while the rest still came."""
+        return self._digest.intdigest() if self._written == self._used else None
+
     def content(self) -> memoryview:
         """Return all of it, while it is in memory."""
         return self._view[: self._used]
@@ -114,6 +121,7 @@ class Incoming:
         self.has_new_head = False
         self._used = self._written = self._spilled = 0
         self._head = b""
+        self._digest.reset()
 
     def hand_over(self) -> None:
         """Say that the part file has its name: it is not ours any more."""
@@ -139,6 +147,7 @@ class Incoming:
         self.has_new_head = self._written == 0 and not self._spilled
         piece = self._view[self._written : self._used]
         self._written = self._used
+        self._digest.update(piece)
         if self.failure is None:
             try:
                 self._archive.require_room(len(piece))

@@ -110,7 +110,7 @@ class Journal:
         if not counts:
             self.files.sync([stored.locator])  # whoever sent it first may still wait for the disk
         with_bytes = counts and incoming.is_in_memory
-        payload = (incoming.buffer, stored.size_bytes) if with_bytes else (None, 0)
+        payload = (incoming.buffer, stored.size_bytes, incoming.digest()) if with_bytes else (None, 0, None)
         serial = self.log.append(encoded, incoming.record_head, *payload)
         try:
             self.ledger.append(encoded, counts)

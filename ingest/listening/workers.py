@@ -7,10 +7,12 @@ import gc
 import os
 import select
 import signal
+import sys
 from collections.abc import Callable
 from threading import Event as Flag
 from time import monotonic
 
+from voorrang.errors import ConfigurationError
 from voorrang.logs import get_logger
 
 MOST = 4  # receiving is bound by the disk long before
@@ -103,7 +105,13 @@ class Workers:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() == parent:  # it may have died before we asked to die with it
                 code = self._work(number, lambda: _tell(self._writing))
+        except ConfigurationError as problem:
+            sys.stderr.write(f"voorrang: {problem}\n")
+        except Exception as error:  # noqa: BLE001 - whoever forked us sees no more than that we ended
+            get_logger().error("a listening process failed", number=number, reason=type(error).__name__)
+            get_logger().debug("a listening process failed", exc_info=True)
         finally:
+            sys.stderr.flush()
             os._exit(code)
 
 

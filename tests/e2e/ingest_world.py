@@ -21,6 +21,7 @@ from sqlalchemy import func
 from sqlalchemy import select as select_rows
 
 from ingest.tables import conflict, instance, position
+from ingest.tally import Count, read_tallies
 from tests.e2e.modality import Outgoing
 from tests.integration.listening import data_set_of
 from tests.neighbours.embedded import EmbeddedBroker, running_embedded_broker
@@ -84,6 +85,10 @@ class Program:
         """Process id."""
         return self._process.pid if self._process else 0
 
+    def children(self) -> list[int]:
+        """Return the process ids of its children."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
     def is_running(self) -> bool:
         """Tell whether it has not ended."""
         return self._process is not None and self._process.poll() is None
@@ -145,10 +150,14 @@ class IngestWorld:
         """Tell whether somebody listens for DICOM."""
         return answers(self.port)
 
-    def taken_in_to(self) -> tuple[int, int]:
-        """Return the segment and the offset to which the ledger was taken in."""
-        rows = self.rows(select_rows(position.c.segment, position.c.offset))
-        return (rows[0].segment, rows[0].offset) if rows else (0, 0)
+    def taken_in_to(self) -> list[tuple[str, int, int]]:
+        """Return, for each ledger, the segment and the offset to which it was taken in."""
+        found = self.rows(select_rows(position.c.name, position.c.segment, position.c.offset))
+        return sorted((row.name, row.segment, row.offset) for row in found)
+
+    def count(self, what: Count) -> int:
+        """Return a counter of the listener."""
+        return read_tallies(self.settings.archive_dir, what)
 
     def rows(self, query: Any) -> list[Any]:
         """Run a query."""

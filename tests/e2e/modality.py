@@ -35,10 +35,7 @@ def make_slices(series: int, n: int, matrix: int, seed: int = 0) -> list[Dataset
     rng = random.Random(1_000 * seed + series)
     study = f"{ROOT}.{seed}.{series}"
     elements = {"StudyInstanceUID": study, "SeriesInstanceUID": f"{study}.1", "Rows": matrix, "Columns": matrix}
-    return [
-        make_ct(number, PixelData=rng.randbytes(2 * matrix * matrix), **elements)  # type: ignore[arg-type]
-        for number in range(1, n + 1)
-    ]
+    return [make_ct(number, PixelData=rng.randbytes(2 * matrix * matrix), **elements) for number in range(1, n + 1)]
 
 
 def make_series(series: int, n: int, matrix: int, seed: int = 0) -> list[Outgoing]:

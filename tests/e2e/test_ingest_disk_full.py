@@ -12,18 +12,23 @@ from pathlib import Path
 import pytest
 
 from ingest.admission import StoreStatus
+from ingest.listening.journaling import CHECKPOINT_SECONDS
+from ingest.listening.workers import worker_count
 from tests.e2e.ingest_world import ingest_world, require_accounted, require_complete, require_same
-from tests.e2e.modality import SUCCESS, Modality, make_series
+from tests.e2e.modality import AGAIN_AFTER_SECONDS, SUCCESS, Modality, make_series
 from tests.neighbours.embedded import embedded_missing
 from tests.neighbours.starting import wait_until
+from voorrang.archive.write_ahead_log import MAX_SEGMENTS, SEGMENT_BYTES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(embedded_missing()), reason=embedded_missing())]
 
-DISK_BYTES = 150 << 20  # the write-ahead log takes 64 MB of it
+LOG_BYTES = worker_count() * MAX_SEGMENTS * SEGMENT_BYTES  # the write-ahead log takes its room when it is opened
+DISK_BYTES = LOG_BYTES + (100 << 20)
 RESERVE_BYTES = 20 << 20
 SLICES = 40
-REFUSALS = 30  # some 3 s: a checkpoint falls within
-WITHIN_SECONDS = 20.0
+REFUSALS = 30
+REFUSALS_OVER_A_CHECKPOINT = int(1.2 * CHECKPOINT_SECONDS / AGAIN_AFTER_SECONDS)
+WITHIN_SECONDS = 30.0
 
 
 @contextmanager
@@ -61,13 +66,18 @@ def free_bytes(folder: Path) -> int:
 
 
 def checkpoint(archive: Path) -> int:
-    """Return up to which record everything is durable outside the write-ahead log."""
-    return int(json.loads((archive / "write-ahead" / "checkpoint.json").read_bytes())["serial"])
+    """Return how many records are durable outside the write-ahead logs, over all processes of the listener."""
+    files = (archive / "write-ahead").glob("*/checkpoint.json")
+    return sum(int(json.loads(path.read_bytes())["serial"]) for path in files)
 
 
-@pytest.mark.parametrize("reserve_bytes", [RESERVE_BYTES, 0], ids=["above-the-reserve", "to-the-last-byte"])
+@pytest.mark.parametrize(
+    ("reserve_bytes", "refusals"),
+    [(RESERVE_BYTES, REFUSALS), (0, REFUSALS_OVER_A_CHECKPOINT)],
+    ids=["above-the-reserve", "to-the-last-byte"],
+)
 def test_disk_that_is_full_refuses_and_goes_on_when_it_is_freed(
-    tmp_path: Path, migrated_sqlite: Path, reserve_bytes: int
+    tmp_path: Path, migrated_sqlite: Path, reserve_bytes: int, refusals: int
 ) -> None:
     sent = [one for k in range(2) for one in make_series(k, SLICES, 150)]
     archive = tmp_path / "data" / "archive"
@@ -85,7 +95,7 @@ def test_disk_that_is_full_refuses_and_goes_on_when_it_is_freed(
         fill(ballast, reserve_bytes)
         modality.let_go_on(SLICES // 2)
         full = StoreStatus.OUT_OF_RESOURCES
-        wait_until(lambda: modality.statuses[full] >= REFUSALS, WITHIN_SECONDS, "refusals")
+        wait_until(lambda: modality.statuses[full] >= refusals, WITHIN_SECONDS, "refusals")
         ballast.unlink()
         modality.finish()
 
@@ -98,23 +108,39 @@ def test_disk_that_is_full_refuses_and_goes_on_when_it_is_freed(
         require_accounted(world, sent)
 
 
-def test_listener_on_a_full_disk_starts_refuses_and_takes_all_when_there_is_room(
+def test_listener_that_is_started_again_on_a_full_disk_refuses_and_takes_all_when_there_is_room(
     tmp_path: Path, migrated_sqlite: Path
 ) -> None:
-    sent = make_series(0, 20, 100)
+    sent = make_series(0, SLICES, 100)
     archive = tmp_path / "data" / "archive"
     with small_disk(archive), ingest_world(tmp_path, migrated_sqlite, disk_reserve_bytes=RESERVE_BYTES) as world:
-        fill(archive / "ballast", RESERVE_BYTES // 2)
         listener, assembler = world.program("listen"), world.program("assemble")
         for program in (listener, assembler):
             program.start()
             program.wait_ready()
         modality = Modality(world.port, sent)
-        modality.start()
+        modality.start(1, may_send=SLICES // 2)
+        wait_until(modality.has_sent(SLICES // 2), WITHIN_SECONDS, "the first half of a series")
+        fill(archive / "ballast", RESERVE_BYTES // 2)
+        listener.kill()
+        listener.start()
+        listener.wait_ready()
+
+        modality.let_go_on(SLICES // 2)
         wait_until(lambda: modality.statuses[StoreStatus.OUT_OF_RESOURCES] >= REFUSALS, WITHIN_SECONDS, "refusals")
-        assert modality.answered == set()
+        assert len(modality.answered) == SLICES // 2
         (archive / "ballast").unlink()
         modality.finish()
-        assert modality.associations_lost == 0
         require_same(world, sent)
         require_complete(world, sent)
+        require_accounted(world, sent)
+
+
+def test_listener_that_never_had_room_for_its_log_says_so_and_ends(tmp_path: Path, migrated_sqlite: Path) -> None:
+    archive = tmp_path / "data" / "archive"
+    with small_disk(archive), ingest_world(tmp_path, migrated_sqlite, disk_reserve_bytes=0) as world:
+        fill(archive / "ballast", LOG_BYTES // 2)
+        listener = world.program("listen")
+        listener.start()
+        wait_until(lambda: not listener.is_running(), WITHIN_SECONDS, "the listener to end")
+        assert "free some room" in listener.said()

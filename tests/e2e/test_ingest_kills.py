@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event as Flag
@@ -24,7 +26,7 @@ from tests.neighbours.starting import wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(embedded_missing()), reason=embedded_missing())]
 
 SEED = 20261122
-KILLED = ["listener"] * 9 + ["assembler"] * 6 + ["both"] * 5
+KILLED = ["listener"] * 5 + ["worker"] * 6 + ["assembler"] * 5 + ["both"] * 4  # 20 moments
 SERIES = 12
 SLICES = 50
 CHUNK = SERIES * SLICES // len(KILLED)
@@ -43,6 +45,7 @@ def test_twenty_kills_in_a_stream_lose_nothing_and_double_nothing(world: IngestW
     rng.shuffle(sent)
     listener, assembler = world.program("listen"), world.program("assemble")
     victims = {"listener": [listener], "assembler": [assembler], "both": [listener, assembler]}
+    takes_in = ("assembler", "both")
     for program in (listener, assembler):
         program.start()
         program.wait_ready()
@@ -54,11 +57,14 @@ def test_twenty_kills_in_a_stream_lose_nothing_and_double_nothing(world: IngestW
         modality.let_go_on(CHUNK)
         reach = number * CHUNK + rng.randint(1, CHUNK - 3)
         wait_until(modality.has_sent(reach), START_SECONDS, f"{reach} instances to be answered")
-        if who != "listener":  # it is killed at work, not while it starts
-            wait_until(lambda since=begun_at: world.taken_in_to() != since, START_SECONDS, "intake to work")
+        if who in takes_in:  # it is killed at work, not while it starts
+            wait_for_intake(world, begun_at)
             Flag().wait(rng.uniform(0, 0.1))
-        kill(victims[who])
-        if who != "listener":
+        if who == "worker":
+            kill_a_worker(listener, rng)
+        else:
+            kill(victims[who])
+        if who in takes_in:
             begun_at = world.taken_in_to()
 
     modality.finish()
@@ -66,6 +72,46 @@ def test_twenty_kills_in_a_stream_lose_nothing_and_double_nothing(world: IngestW
     require_complete(world, sent)
     require_accounted(world, sent)
     assert modality.associations_lost > 0
+
+
+def test_whatever_is_killed_under_the_supervisor_or_with_it_comes_back(world: IngestWorld) -> None:
+    sent = [one for k in range(4) for one in make_series(k, SLICES, 100, seed=1)]
+    supervisor = world.program("serve")
+    supervisor.start()
+    supervisor.wait_ready()
+    modality = Modality(world.port, sent, within_seconds=60)
+    modality.start(2, may_send=0)
+
+    for number, words in enumerate(("ingest.listening", "ingest assemble", "")):
+        modality.let_go_on(SLICES)
+        wait_until(modality.has_sent(number * SLICES + SLICES // 2), START_SECONDS, "half of a series")
+        if words:
+            os.kill(child_with(supervisor, words), signal.SIGKILL)
+        else:
+            kill([supervisor])  # the two it watched over end with it
+
+    modality.finish()
+    require_same(world, sent)
+    require_complete(world, sent)
+    require_accounted(world, sent)
+
+
+def child_with(program: Program, words: str) -> int:
+    """Return the one child whose command line has these words."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ") for pid in program.children()}
+    (found,) = [pid for pid, command in commands.items() if words.encode() in command]
+    return found
+
+
+def wait_for_intake(world: IngestWorld, before: list[tuple[str, int, int]]) -> None:
+    """Wait until intake has taken in more than before."""
+    wait_until(lambda: world.taken_in_to() != before, START_SECONDS, "intake to work")
+
+
+def kill_a_worker(listener: Program, rng: random.Random) -> None:
+    """Kill one of the processes that receive; the listener replaces it."""
+    wait_until(lambda: bool(listener.children()), START_SECONDS, "the listener to have processes")
+    os.kill(rng.choice(listener.children()), signal.SIGKILL)
 
 
 def kill(programs: Sequence[Program]) -> None:

@@ -59,28 +59,24 @@ def store_by_dcmtk(world: IngestWorld, series: int) -> list[Outgoing]:
     return [outgoing(ds) for ds in slices]
 
 
-def held_by_the_broker(world: IngestWorld) -> set[tuple[str, str]]:
-    """Return (series, digest) of every `series-completed` that the broker has now."""
+def wait_until_held_by_the_broker(world: IngestWorld, told: set[tuple[str, str]]) -> None:
+    """Read from the broker until every one of these (series, digest) came as a `series-completed`."""
     address = KafkaAddress(world.broker.bootstrap)
     admin = KafkaBrokerAdmin(address)
     consumer = KafkaGroupConsumer(address, "test-reader", ["series-completed-urgent"], admin)
+    found: set[tuple[str, str]] = set()
+
+    def all_came() -> bool:
+        """Read what there is."""
+        records = [decode(received.value).data for received in consumer.poll(0.2)]
+        found.update((data.series_instance_uid, data.instances_digest) for data in records)
+        return found == told
+
     try:
-        wait_until(lambda: bool(consumer.poll(0.0)) or bool(consumer.assigned()), WITHIN_SECONDS, "an assignment")
-        return _read(consumer)
+        wait_until(all_came, WITHIN_SECONDS, "every event to be on the broker")
     finally:
         consumer.close()
         admin.close()
-
-
-def _read(consumer: KafkaGroupConsumer) -> set[tuple[str, str]]:
-    found: set[tuple[str, str]] = set()
-    silent_since = monotonic()
-    while monotonic() - silent_since < 1.0:
-        for received in consumer.poll(0.2):
-            data = decode(received.value).data
-            found.add((data.series_instance_uid, data.instances_digest))
-            silent_since = monotonic()
-    return found
 
 
 def require_running(programs: Sequence[Program], pids: Sequence[int]) -> None:
@@ -109,7 +105,7 @@ def test_broker_that_was_away_and_comes_back_empty_gets_every_event(
     require_running(programs, pids)
     told = {(e.data.series_instance_uid, e.data.instances_digest) for e in world.events("series-completed")}
     assert len(told) == 3
-    wait_until(lambda: held_by_the_broker(world) == told, WITHIN_SECONDS, "the first series' event to come again")
+    wait_until_held_by_the_broker(world, told)
 
 
 def test_database_that_is_locked_delays_rows_and_no_answer(world: IngestWorld, programs: list[Program]) -> None:

@@ -73,10 +73,10 @@ def test_killed_ingest_and_worklist_come_back_with_what_they_knew(stack: Scratch
     activate_reference_cad(stack)
     first, second = built_in("head-normal", "head-bleed")
     send(stack, [first])
-    killed = child_pid(stack, "voorrang ingest serve")
-    os.kill(killed, signal.SIGKILL)
-    os.kill(child_pid(stack, "voorrang worklist serve"), signal.SIGKILL)
-    until(lambda: child_pids(stack, "voorrang ingest serve") not in ([killed], []), "another ingest to be started")
+    killed = {words: child_pid(stack, words) for words in ("ingest.listening", "voorrang ingest assemble")}
+    for pid in (*killed.values(), child_pid(stack, "voorrang worklist serve")):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: all(child_pids(stack, words) not in ([pid], []) for words, pid in killed.items()), "another ingest")
     until(lambda: listens(stack), "the listener to be back")
     send(stack, [second])
     items = settled(stack, [first, second])

@@ -52,6 +52,7 @@ class Archive:
 
     @reserve_bytes.setter
     def reserve_bytes(self, value: int) -> None:
+        """Set it; what is known of the free room is forgotten."""
         self._reserve_bytes = value
         self._known_room_bytes = 0
 
@@ -204,4 +205,3 @@ def folder_chain(root: Path, folder: Path) -> list[Path]:
     while chain[-1] != root and chain[-1].parent != chain[-1]:
         chain.append(chain[-1].parent)
     return chain
-

@@ -89,7 +89,7 @@ def give_name(part: str, path: str) -> bool:
         os.link(part, path)
     except FileExistsError:
         return False
-    os.unlink(part)
+    Path(part).unlink()
     return True
 
 

@@ -17,12 +17,13 @@ import secrets
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from threading import Condition
 from threading import Event as Flag
 from time import monotonic
 
-from xxhash import xxh3_64
+from xxhash import xxh3_64_intdigest
 
 from voorrang.archive.durable import ArchiveFullError, sync_folder
 
@@ -108,7 +109,9 @@ class WriteAheadLog:
         while self.grow():
             pass
 
-    def append(self, meta: bytes, head: mmap.mmap, buffer: mmap.mmap | None, payload_bytes: int) -> int:
+    def append(
+        self, meta: bytes, head: mmap.mmap, buffer: mmap.mmap | None, payload_bytes: int, digest: int | None = None
+    ) -> int:
         """
         Write one record; it is durable when this returns. Whoever calls settles it in the end.
 
@@ -122,6 +125,8 @@ class WriteAheadLog:
             Page-aligned memory that begins with the payload and goes on to the next multiple of `BLOCK` at least.
         payload_bytes
             How much of it counts.
+        digest
+            XXH3 of the payload, 64 bit, where that is known already.
 
         Returns
         -------
@@ -140,7 +145,9 @@ class WriteAheadLog:
         serial, segment, offset = self._reserve(head_bytes + body_bytes)
         try:
             view = memoryview(buffer)[:body_bytes] if buffer is not None else memoryview(b"")
-            checksum = _checksum(serial ^ self._key, meta, view[:payload_bytes])
+            if digest is None:
+                digest = xxh3_64_intdigest(view[:payload_bytes])
+            checksum = _checksum(serial ^ self._key, meta, digest)
             head[: _HEADER.size] = _HEADER.pack(_MAGIC, serial, checksum, payload_bytes, len(meta))
             head[_HEADER.size : _HEADER.size + len(meta)] = meta
             pieces = [memoryview(head)[:head_bytes], view]
@@ -220,7 +227,8 @@ class WriteAheadLog:
         return True
 
     def _new_segment(self) -> _Segment:
-        path = self.folder / f"segment-{len(self._segments):03d}"
+        taken = {segment.path for segment in self._segments}
+        path = next(p for n in count() if (p := self.folder / f"segment-{n:03d}") not in taken)
         try:
             _fill(path, self.segment_bytes)
         except OSError as error:
@@ -253,8 +261,9 @@ def _fill(path: Path, size_bytes: int) -> None:
     descriptor = _open_direct(path, os.O_CREAT | os.O_TRUNC, 0)
     try:
         with mmap.mmap(-1, min(_FILL_BYTES, size_bytes)) as zeros:
-            for offset in range(0, size_bytes, len(zeros)):
-                os.pwrite(descriptor, memoryview(zeros)[: size_bytes - offset], offset)
+            offset = 0
+            while offset < size_bytes:
+                offset += os.pwrite(descriptor, memoryview(zeros)[: size_bytes - offset], offset)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -272,8 +281,8 @@ def _round_up(size_bytes: int) -> int:
     return (size_bytes + BLOCK - 1) // BLOCK * BLOCK
 
 
-def _checksum(seed: int, meta: bytes, payload: memoryview) -> int:
-    return xxh3_64(payload, seed=xxh3_64(meta, seed=seed).intdigest()).intdigest()
+def _checksum(seed: int, meta: bytes, payload_digest: int) -> int:
+    return xxh3_64_intdigest(payload_digest.to_bytes(8, "big"), seed=xxh3_64_intdigest(meta, seed=seed))
 
 
 def _scan(path: Path, after: int) -> Iterator[tuple[int, int]]:
@@ -298,5 +307,5 @@ def _read(path: Path, offset: int, key: int) -> Record | None:
         meta = file.read(meta_bytes)
         file.seek(offset + _round_up(_HEADER.size + meta_bytes))
         payload = memoryview(file.read(payload_bytes))
-    whole = len(payload) == payload_bytes and _checksum(serial ^ key, meta, payload) == checksum
+    whole = len(payload) == payload_bytes and _checksum(serial ^ key, meta, xxh3_64_intdigest(payload)) == checksum
     return Record(serial, meta, payload) if whole else None

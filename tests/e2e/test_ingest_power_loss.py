@@ -1,0 +1,108 @@
+"""
+The machine loses power, as far as a test can say so: what no sync had reached is torn or gone, then all starts again.
+
+What is durable is what the last checkpoint covers and the write-ahead log itself; a file, a name or a line of the
+ledger that is younger may be there, half there or gone, in any mixture. The database, which syncs each commit, may
+know more than the ledger that it was read from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.ingest_world import (
+    IngestWorld,
+    ingest_world,
+    require_accounted,
+    require_complete,
+    require_same,
+)
+from tests.e2e.modality import Modality, make_series
+from tests.neighbours.embedded import embedded_missing
+from tests.neighbours.starting import wait_until
+from voorrang.archive.write_ahead_log import WriteAheadLog
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(embedded_missing()), reason=embedded_missing())]
+
+SLICES = 40
+WITHIN_SECONDS = 20.0
+
+
+@pytest.fixture
+def world(tmp_path: Path, migrated_sqlite: Path) -> Iterator[IngestWorld]:
+    with ingest_world(tmp_path, migrated_sqlite) as made:
+        yield made
+
+
+def lose_power(archive: Path, rng: random.Random) -> int:
+    """Take away what no sync had reached; nothing may be running. Return how many files were hit."""
+    records = [one for folder in (archive / "write-ahead").iterdir() for one in WriteAheadLog(folder).records()]
+    unsynced = {json.loads(record.meta)["locator"] for record in records}
+    carried = {json.loads(record.meta)["locator"] for record in records if record.payload}  # of others a file is synced
+    hit = sum(tear(archive / locator, rng) for locator in sorted(carried))
+    for ledger in (archive / "ledger").iterdir():
+        cut(max(ledger.iterdir()), unsynced)
+    return hit
+
+
+def tear(path: Path, rng: random.Random) -> bool:
+    """Delete, empty, cut off or blank a file, or leave it; tell whether it was hit. A folder may go with its file."""
+    size = path.stat().st_size
+    how = rng.choice(["gone", "empty", "cut", "blank", "whole"])
+    if how == "gone":
+        path.unlink()
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+    elif how == "blank":
+        path.write_bytes(bytes(size))
+    elif how != "whole":
+        os.truncate(path, 0 if how == "empty" else rng.randrange(1, size))
+    return how != "whole"
+
+
+def cut(segment: Path, unsynced: Collection[str]) -> None:
+    """Cut a segment of the ledger off in the middle of the first line behind the last one that is durable."""
+    lines = segment.read_bytes().splitlines(keepends=True)
+    durable = [n for n, line in enumerate(lines) if json.loads(line).get("locator") not in unsynced]
+    kept = max(durable, default=-1) + 1
+    torn = lines[kept][: len(lines[kept]) // 2] if kept < len(lines) else b""
+    segment.write_bytes(b"".join(lines[:kept]) + torn)
+
+
+def test_what_was_answered_before_the_power_went_is_there_when_it_is_back(world: IngestWorld) -> None:
+    rng = random.Random(7)
+    sent = [one for k in range(4) for one in make_series(k, SLICES, 120)]
+    listener, assembler = world.program("listen"), world.program("assemble")
+    for program in (listener, assembler):
+        program.start()
+        program.wait_ready()
+    modality = Modality(world.port, sent)
+    modality.start(3, may_send=SLICES)
+
+    wait_until(modality.has_sent(SLICES // 2), WITHIN_SECONDS, "half of a series")
+    wait_until(lambda: world.taken_in_to() != [], WITHIN_SECONDS, "rows that are ahead of the disk")
+    listener.kill()
+    assembler.kill()
+    assert lose_power(world.settings.archive_dir, rng) >= SLICES // 4
+
+    listener.start()  # the second time nobody has read the ledger
+    listener.wait_ready()
+    before = len(modality.answered)
+    modality.let_go_on(2 * SLICES)
+    wait_until(modality.has_sent(before + SLICES), WITHIN_SECONDS, "another series")
+    listener.kill()
+    assert lose_power(world.settings.archive_dir, rng) >= SLICES // 2
+
+    for program in (listener, assembler):
+        program.start()
+    modality.finish()
+    require_same(world, sent)
+    require_complete(world, sent)
+    require_accounted(world, sent)
+    assert world.programs[0].said().count("recovered from the write-ahead log") >= 2
