@@ -95,7 +95,8 @@ def _finish_removals(desk: Desk) -> None:
 
 
 def _recover(runtime: Runtime, intake: IntakeWorker, accountant: Accountant, began_at: datetime) -> None:
-    while intake.has_unread() and not runtime.stop.wait(1.0):
+    # First a moment: a file has its name shortly before the ledger speaks of it, and is then no stray.
+    while not runtime.stop.wait(1.0) and intake.has_unread():
         pass
     if recover(runtime, intake, began_at):
         accountant.begin_anew()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import uuid
@@ -164,7 +165,7 @@ class InstanceFiles:
                 part.unlink(missing_ok=True)
 
     def _name(self, part: str, path: str, study: str, series: str, size: int) -> Stored:
-        if self._give_name(part, path, study, series):
+        if self._give_name(part, path, study, series) or _replace_empty(part, path):
             return Stored(self._archive.locator(path), "new", size)
         if _same_data_set(part, path):
             return Stored(self._archive.locator(path), "duplicate", size)
@@ -179,6 +180,22 @@ class InstanceFiles:
             self._archive.forget_folder(study, series)
             self._archive.instance_path(study, series, "1.2")
             return give_name(part, path)
+
+
+def _replace_empty(part: str, path: str) -> bool:
+    """
+    Put a file in the place of an empty one; False when the one that is there is not empty.
+
+    An instance is never empty: the machine crashed after this one had its name and before it had its bytes, and nobody
+    was answered. Two that come at once take turns, so that neither overwrites the other.
+    """
+    with Path(path).open("rb") as found:
+        fcntl.flock(found, fcntl.LOCK_EX)
+        mine, there = os.fstat(found.fileno()), Path(path).stat()
+        if there.st_size or mine.st_ino != there.st_ino:
+            return False
+        Path(part).replace(path)
+        return True
 
 
 def _unlink(part: str) -> None:
