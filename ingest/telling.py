@@ -32,6 +32,7 @@ def listener_configuration(settings: Settings, *, is_durable: bool = True) -> Li
         max_associations=settings.max_associations,
         reserve_bytes=settings.disk_reserve_bytes,
         idle_seconds=settings.association_idle_seconds,
+        log_bytes=settings.write_ahead_log_bytes,
         tls_port=settings.dicom_tls_port,
         tls=TLSFiles(*files) if files else None,
         is_durable=is_durable,

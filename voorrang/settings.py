@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     association_idle_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     max_associations: int = Field(default=64, ge=1)
     disk_reserve_bytes: int = Field(default=2_000_000_000, ge=0)
+    write_ahead_log_bytes: int = Field(default=256 << 20, ge=64 << 20, description="for each process of the listener")
     disk_low_bytes: int | None = Field(default=None, ge=0, description="none: 2.5 times the reserve; 0: never")
     retention_days_unclaimed: int = Field(default=14, ge=0, description="0: never deleted by age")
     worklist_port: int = Field(default=8080, ge=1, le=65535)

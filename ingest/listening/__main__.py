@@ -24,7 +24,7 @@ from ingest.tally import Tally, tally_path
 from voorrang.archive.archive import Archive
 from voorrang.archive.durable import ArchiveFullError
 from voorrang.archive.instance_files import InstanceFiles
-from voorrang.archive.write_ahead_log import WriteAheadLog
+from voorrang.archive.write_ahead_log import MAX_SEGMENTS, WriteAheadLog
 from voorrang.clock import SystemClock
 from voorrang.errors import ConfigurationError
 from voorrang.logs import configure_logging, get_logger
@@ -93,7 +93,8 @@ def open_journal(told: ListenerConfiguration, archive: Archive, number: int = 0)
     ConfigurationError
         When the disk does not let us.
     """
-    log = WriteAheadLog(told.archive_dir / "write-ahead" / str(number)) if told.is_durable else None
+    folder = told.archive_dir / "write-ahead" / str(number)
+    log = WriteAheadLog(folder, told.log_bytes // MAX_SEGMENTS) if told.is_durable else None
     journal = Journal(LedgerWriter(told.archive_dir / "ledger" / str(number)), log, InstanceFiles(archive))
     try:
         journal.recover()

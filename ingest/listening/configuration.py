@@ -57,6 +57,8 @@ class ListenerConfiguration:
         How long a connection may take to shake hands and to ask for its association (ARTIM, PS3.8 section 9.1.5).
     message_seconds
         How long a message may take to come in, beside what its size takes at the slowest rate that is borne.
+    log_bytes
+        Room for the write-ahead log, for each process.
     is_durable
         False answers before bytes are on disk: for benchmarks only.
     """
@@ -75,6 +77,7 @@ class ListenerConfiguration:
     message_seconds: float = 60.0
     tls_port: int = 0
     tls: TLSFiles | None = None
+    log_bytes: int = 256 << 20
     is_durable: bool = True
     log_level: str = "INFO"
 

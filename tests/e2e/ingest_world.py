@@ -213,6 +213,7 @@ def ingest_world(folder: Path, empty_database: Path, **settings: Any) -> Iterato
             "dicom_port": free_port(),
             "ingest_metrics_port": free_port(),
             "disk_reserve_bytes": RESERVE_BYTES,
+            "write_ahead_log_bytes": 64 << 20,
             **settings,
         }
         outside = {name: value for name, value in os.environ.items() if not name.startswith("VOORRANG_")}

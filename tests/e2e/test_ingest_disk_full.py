@@ -18,11 +18,10 @@ from tests.e2e.ingest_world import ingest_world, require_accounted, require_comp
 from tests.e2e.modality import AGAIN_AFTER_SECONDS, SUCCESS, Modality, make_series
 from tests.neighbours.embedded import embedded_missing
 from tests.neighbours.starting import wait_until
-from voorrang.archive.write_ahead_log import MAX_SEGMENTS, SEGMENT_BYTES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(embedded_missing()), reason=embedded_missing())]
 
-LOG_BYTES = worker_count() * MAX_SEGMENTS * SEGMENT_BYTES  # the write-ahead log takes its room when it is opened
+LOG_BYTES = worker_count() * (64 << 20)  # the write-ahead log takes its room when it is opened
 DISK_BYTES = LOG_BYTES + (100 << 20)
 RESERVE_BYTES = 20 << 20
 SLICES = 40

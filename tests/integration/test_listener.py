@@ -161,7 +161,8 @@ def test_an_unknown_called_ae_title_is_rejected_and_nothing_is_stored(
         scu.store(CT_CONTEXT, CT, INSTANCE, encoded(make_ct()))
     assert station.stored() == []
     assert [path for path in (tmp_path / "data" / "archive" / "studies").rglob("*")] == []
-    assert station.receiver.tally.read(Count.ASSOCIATIONS_REJECTED) == 1
+    rejected = station.receiver.tally
+    wait_until(lambda: rejected.read(Count.ASSOCIATIONS_REJECTED) == 1, 20, "the rejection was not counted")
 
 
 def test_each_called_ae_title_gives_its_purpose(database: Database, tmp_path: Path, clock: ManualClock) -> None:

@@ -56,6 +56,7 @@ class ScratchStack:
             "purpose": "demo",
             "site": "demo",
             "disk_reserve_bytes": "200000000",
+            "write_ahead_log_bytes": str(64 << 20),
         }
         values |= dict(zip(_PORTS, map(str, free_ports(len(_PORTS))), strict=True))
         self.values = values | dict(extra or {})
