@@ -22,7 +22,7 @@ from pynetdicom.sop_class import Verification
 
 from ingest.part10 import IMPLEMENTATION_CLASS_UID
 
-MAX_PDU_BYTES = 262_144
+MAX_PDU_BYTES = 131_072  # as much as dcmtk sends; with twice that pynetdicom, as a sender, was seen to stall
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 # The first that the sender offers too is taken. Explicit Little Endian is never lossy and names every VR, private ones
 # too; the default syntax, which every sender offers and which names none, comes last.
