@@ -11,10 +11,10 @@ from pydicom.filereader import read_file_meta_info
 from pynetdicom import AE, _config
 
 from ingest.quarantine_reading import silenced
+from voorrang.dicom.requesting import associate
 from voorrang.errors import RetryableError
 
 SUCCESS = 0x0000
-MAX_PDU_BYTES = 131_072
 TIMEOUT_SECONDS = 60
 _META = ("SendingApplicationEntityTitle", "ReceivingApplicationEntityTitle", "TransferSyntaxUID")
 
@@ -56,7 +56,7 @@ def replay_file(path: Path, host: str, port: int) -> Replayed:
 
 def _send(ae: AE, path: Path, host: str, port: int, called: str) -> Replayed:
     try:
-        association = ae.associate(host, port, ae_title=called, max_pdu=MAX_PDU_BYTES)
+        association = associate(ae, host, port, called)
     except ValueError:
         return Replayed(None, "its called AE title is none")
     if association.is_rejected:

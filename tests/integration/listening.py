@@ -43,6 +43,7 @@ from voorrang.archive.instance_files import InstanceFiles
 from voorrang.archive.write_ahead_log import WriteAheadLog
 from voorrang.clock import ManualClock
 from voorrang.database import Database
+from voorrang.dicom.requesting import associate
 from voorrang.events.envelope import Event, decode
 from voorrang.migrating import migrate
 from voorrang.runtime import Runtime
@@ -265,7 +266,7 @@ def send(
     chunked, _config.STORE_SEND_CHUNKED_DATASET = _config.STORE_SEND_CHUNKED_DATASET, True  # a file's bytes as they are
     for sop_class, syntax in contexts:
         ae.add_requested_context(sop_class, syntax)
-    association = ae.associate("127.0.0.1", port, ae_title=called)
+    association = associate(ae, "127.0.0.1", port, called)
     assert association.is_established
     try:
         return [association.send_c_store(one).get("Status") for one in instances]
@@ -278,7 +279,7 @@ def echo(port: int, called: str = AE_TITLE) -> int | None:
     """Send a C-ECHO by pynetdicom and return its status."""
     ae = AE(ae_title="ECHOSCU")
     ae.add_requested_context(Verification)
-    association = ae.associate("127.0.0.1", port, ae_title=called)
+    association = associate(ae, "127.0.0.1", port, called)
     assert association.is_established
     try:
         status: int | None = association.send_c_echo().get("Status")

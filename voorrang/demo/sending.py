@@ -11,6 +11,8 @@ from pydicom.errors import InvalidDicomError
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
+from voorrang.dicom.requesting import associate
+
 SUCCESS = 0x0000
 MAX_CONTEXTS = 128  # PS3.8 section 9.3.2.2: presentation context ids are odd bytes
 Load = Callable[[], Dataset]
@@ -87,7 +89,7 @@ def _send(study: Outgoing, host: str, port: int, ae_title: str) -> Sent:
     ae.add_requested_context(Verification)
     for sop_class, syntax in sorted(study.contexts)[: MAX_CONTEXTS - 1]:
         ae.add_requested_context(sop_class, syntax)
-    association = ae.associate(host, port, ae_title=ae_title, max_pdu=131_072)
+    association = associate(ae, host, port, ae_title)
     if not association.is_established:
         raise SendError(f"no association with {ae_title} at {host}:{port}")
     accepted = refused = 0
