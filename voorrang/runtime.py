@@ -209,9 +209,16 @@ class Runtime:
             outbox.record_receipt(connection, self.service, event.id, outcome, self.clock.now())
 
 
-def start(service: str, settings: Settings, metrics_port: int) -> Runtime:
+def start(service: str, settings: Settings, metrics_port: int, fetch_wait_ms: int | None = None) -> Runtime:
     """
     Prepare a service: check what must hold, connect, serve metrics.
+
+    Parameters
+    ----------
+    service, settings, metrics_port
+        Which, and where.
+    fetch_wait_ms
+        How long the broker may keep an event that this service consumes; None takes it from the settings.
 
     Raises
     ------
@@ -225,7 +232,9 @@ def start(service: str, settings: Settings, metrics_port: int) -> Runtime:
     keys = load_site_keys(settings.secret_file)
     with database.write() as connection:
         hold_site(connection, keys, settings)
-    address = KafkaAddress(settings.bootstrap, settings.kafka_fetch_wait_ms, settings.kafka_session_timeout_ms)
+    address = KafkaAddress(
+        settings.bootstrap, fetch_wait_ms or settings.kafka_fetch_wait_ms, settings.kafka_session_timeout_ms
+    )
     admin = _patiently(lambda: KafkaBrokerAdmin(address), settings.bootstrap)
     _patiently(lambda: admin.create_topics(TOPICS), settings.bootstrap)
     clock = SystemClock()

@@ -24,6 +24,7 @@ from ingest.tally import Tally, tally_path
 from voorrang.archive.archive import Archive
 from voorrang.archive.durable import ArchiveFullError
 from voorrang.archive.instance_files import InstanceFiles
+from voorrang.archive.spare_files import SpareFiles
 from voorrang.archive.write_ahead_log import MAX_SEGMENTS, WriteAheadLog
 from voorrang.clock import SystemClock
 from voorrang.errors import ConfigurationError
@@ -31,6 +32,7 @@ from voorrang.logs import configure_logging, get_logger
 from voorrang.readiness import tell_ready
 from voorrang.site_secret import load_site_keys
 
+FILL_EVERY_SECONDS = 0.25
 LOCK_SECONDS = 5.0  # a listener that was killed lets go when its last process has ended
 
 
@@ -70,18 +72,32 @@ def serve(
     journal = open_journal(told, archive, number)
     tally = Tally(tally_path(told.archive_dir, number))
     tally.begin()
-    receiver = Receiver(told, archive, journal, tally, SystemClock(), load_site_keys(told.secret_file))
+    spare = SpareFiles(told.archive_dir / "spare" / str(number))
+    receiver = Receiver(told, archive, journal, tally, SystemClock(), load_site_keys(told.secret_file), spare)
     server = Server(told, receiver, places, sockets)
     server.open()
-    checkpointing = Thread(target=journal.keep_checkpointing, args=(stop,), name="checkpoint")
-    checkpointing.start()
+    beside = [
+        Thread(target=journal.keep_checkpointing, args=(stop,), name="checkpoint"),
+        Thread(target=_keep_filling, args=(spare, stop), name="spare files"),
+    ]
+    for thread in beside:
+        thread.start()
     on_ready()
     stop.wait()
     server.close()
     journal.wake()
-    checkpointing.join()
+    for thread in beside:
+        thread.join()
     journal.close()
     return 0
+
+
+def _keep_filling(spare: SpareFiles, stop: Flag) -> None:
+    while not stop.wait(FILL_EVERY_SECONDS):
+        try:
+            spare.fill(stop)
+        except OSError as error:  # instances make their files themselves, and are refused when they cannot
+            get_logger().debug("no spare files", reason=type(error).__name__)
 
 
 def open_journal(told: ListenerConfiguration, archive: Archive, number: int = 0) -> Journal:

@@ -171,6 +171,5 @@ class Incoming:
 
     def _write(self, content: memoryview) -> None:
         if self._descriptor < 0:
-            self.part = self._files.part()
-            self._descriptor = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            self.part, self._descriptor = self._files.open_part()
         write_all(self._descriptor, content)

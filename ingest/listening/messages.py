@@ -117,7 +117,7 @@ class MessageReader:
 
     def targets(self) -> list[memoryview]:
         """
-        Return where all that must come next is to be put.
+        Return where all that must come next is to be put: it may be waited for.
 
         The rest of a fragment, and behind one that is not the last, the headers of the next: for there is a next.
         """

@@ -18,6 +18,7 @@ from ingest.tally import Count, Tally
 from voorrang.archive.archive import Archive
 from voorrang.archive.durable import ArchiveFullError
 from voorrang.archive.instance_files import InstanceFiles, Stored
+from voorrang.archive.spare_files import SpareFiles
 from voorrang.clock import Clock
 from voorrang.identifiers import SiteKeys
 from voorrang.logs import get_logger
@@ -33,7 +34,7 @@ class Receiver:
     ----------
     configuration
         Titles, senders and limits.
-    archive, journal, tally, clock, keys
+    archive, journal, tally, clock, keys, spare
         What it works with.
     """
 
@@ -45,10 +46,11 @@ class Receiver:
         tally: Tally,
         clock: Clock,
         keys: SiteKeys,
+        spare: SpareFiles | None = None,
     ) -> None:
         self.configuration = configuration
         self.archive = archive
-        self.files = InstanceFiles(archive)
+        self.files = InstanceFiles(archive, spare)
         self.tally = tally
         self.journal = journal
         self._clock = clock

@@ -20,6 +20,7 @@ from voorrang.archive.durable import (
     sync_folder,
     write_all,
 )
+from voorrang.archive.spare_files import SpareFiles
 
 _COMPARE_BYTES = 1 << 20
 
@@ -46,10 +47,13 @@ class InstanceFiles:
     ----------
     archive
         Knows the paths.
+    spare
+        Files that were made before.
     """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, spare: SpareFiles | None = None) -> None:
         self._archive = archive
+        self._spare = spare
         self._numbers = count()
         self._prefix = f"{archive.incoming}/{os.getpid()}-{uuid.uuid4().hex[:8]}-"  # others write here too
 
@@ -66,10 +70,9 @@ class InstanceFiles:
         """
         self._archive.require_room(len(part10))
         path = self._archive.instance_path(study, series, instance)
-        part = self.part()
         with refusing_when_full():
+            part, descriptor = self.open_part()
             try:
-                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
                 try:
                     write_all(descriptor, part10)
                 finally:
@@ -114,6 +117,26 @@ class InstanceFiles:
     def part(self) -> str:
         """Return a path for a part file."""
         return f"{self._prefix}{next(self._numbers)}"
+
+    def open_part(self) -> tuple[str, int]:
+        """
+        Open an empty part file for writing.
+
+        Returns
+        -------
+        tuple[str, int]
+            Its path and its descriptor.
+
+        Raises
+        ------
+        OSError
+            When the disk refuses.
+        """
+        opened = self._spare.open() if self._spare is not None else None
+        if opened is None:
+            part = self.part()
+            opened = part, os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        return opened
 
     def sync(self, locators: Iterable[str]) -> None:
         """
