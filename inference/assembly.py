@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.pixels import UnreadablePixelsError, read_hu
+from inference.resampling import evenly_spaced
 from inference.scope import OutOfScopeError, ScopeCode, ScopeReason
 from inference.volume import Volume, Voxels
 from voorrang.dicom.geometry import DUPLICATE_FRACTION, SeriesGeometry
@@ -16,6 +17,8 @@ from voorrang.dicom.headers import InstanceHeader, Vector
 
 OpenInstance = Callable[[InstanceHeader], BinaryIO]
 """Opens the file of one instance for reading; the caller of it closes the file."""
+
+_FIRST_BUFFER_BYTES = 1 << 20
 
 
 def assemble(headers: Sequence[InstanceHeader], geometry: SeriesGeometry, open_instance: OpenInstance) -> Volume:
@@ -52,7 +55,7 @@ def assemble(headers: Sequence[InstanceHeader], geometry: SeriesGeometry, open_i
     stack = [headers[i] for i in order]
     voxels = _read_stack(stack, open_instance)
     if not geometry.is_uniform:
-        voxels, spacing = _resample(voxels, np.array(distances), geometry.spacing_mm), geometry.spacing_mm
+        voxels, spacing = evenly_spaced(voxels, np.array(distances), geometry.spacing_mm), geometry.spacing_mm
     else:
         spacing = (distances[-1] - distances[0]) / (len(distances) - 1)
     first, last = stack[0], stack[-1]
@@ -82,11 +85,12 @@ def _distinct(geometry: SeriesGeometry) -> tuple[list[int], list[float]]:
 def _read_stack(stack: Sequence[InstanceHeader], open_instance: OpenInstance) -> Voxels:
     voxels = np.empty((len(stack), stack[0].rows or 0, stack[0].columns or 0), np.float32)
     n_unreadable = 0
+    buffer = bytearray(_FIRST_BUFFER_BYTES)
     for k, header in enumerate(stack):
         with open_instance(header) as file:
-            data = file.read()
+            buffer, size = _read_into(buffer, file)
         try:
-            read_hu(data, voxels[k])
+            read_hu(memoryview(buffer)[:size], voxels[k])
         except UnreadablePixelsError:
             n_unreadable += 1
     if n_unreadable:
@@ -95,18 +99,13 @@ def _read_stack(stack: Sequence[InstanceHeader], open_instance: OpenInstance) ->
     return voxels
 
 
-def _resample(voxels: Voxels, distances: npt.NDArray[np.float64], spacing: float) -> Voxels:
-    n = int((distances[-1] - distances[0]) / spacing + 1e-6) + 1
-    wanted = distances[0] + spacing * np.arange(n)
-    above = np.clip(np.searchsorted(distances, wanted, side="right"), 1, len(distances) - 1)
-    below = above - 1
-    weight = np.clip((wanted - distances[below]) / (distances[above] - distances[below]), 0.0, 1.0)
-    out = np.empty((n, *voxels.shape[1:]), np.float32)
-    for k in range(n):
-        w = np.float32(weight[k])
-        np.multiply(voxels[below[k]], 1 - w, out=out[k])
-        out[k] += w * voxels[above[k]]
-    return out
+def _read_into(buffer: bytearray, file: BinaryIO) -> tuple[bytearray, int]:
+    """Read a whole file into a buffer that is used again: fresh memory for each file costs more than reading it."""
+    size: int = file.readinto(buffer)  # type: ignore[attr-defined]
+    while size == len(buffer):
+        buffer = buffer + bytes(len(buffer))
+        size += file.readinto(memoryview(buffer)[size:])  # type: ignore[attr-defined]
+    return buffer, size
 
 
 def _vector(values: npt.NDArray[np.float64]) -> Vector:

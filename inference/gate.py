@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from inference.header_words import is_sharp_kernel, names_phantom
 from inference.scope import ScopeCode, ScopeReason
+from inference.stack_faults import stack_faults
 from voorrang.dicom.contrast import contrast_given
 from voorrang.dicom.geometry import GeometryProblem, SeriesGeometry, angle_to_axial_degrees
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.pathways.criteria import SeriesCriteria
 from voorrang.pathways.regions import OTHER, regions_named
 
+ADULT_YEARS = 18.0
 LENGTH_TOLERANCE_MM = 0.01
 MAX_UNEVEN_GAP_MM = 5.0
 MAX_GAP_OVER_THICKNESS = 1.5
+MAX_GAPLESS_OVER_THICKNESS = 1.1
 MAX_SPACING_OVER_ASKED = 1.1
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -95,11 +98,22 @@ def _phantom(headers: _Headers, _: SeriesGeometry, __: SeriesCriteria) -> Iterat
         yield ScopeReason(ScopeCode.PHANTOM, "The header says phantom or quality assurance; a patient is asked.")
 
 
-def _child(headers: _Headers, _: SeriesGeometry, criteria: SeriesCriteria) -> Iterator[ScopeReason]:
+def _age(headers: _Headers, _: SeriesGeometry, criteria: SeriesCriteria) -> Iterator[ScopeReason]:
     ages = [header.patient_age_years for header in headers if header.patient_age_years is not None]
     if ages and min(ages) < criteria.min_age_years:
         text = f"Age {min(ages):.0f} years; at least {criteria.min_age_years:.0f} is asked."
-        yield ScopeReason(ScopeCode.CHILD, text)
+        yield ScopeReason(ScopeCode.CHILD if min(ages) < ADULT_YEARS else ScopeCode.AGE, text)
+    if ages and criteria.max_age_years is not None and max(ages) > criteria.max_age_years:
+        text = f"Age {max(ages):.0f} years; at most {criteria.max_age_years:.0f} is asked."
+        yield ScopeReason(ScopeCode.AGE, text)
+
+
+def _manufacturer(headers: _Headers, _: SeriesGeometry, criteria: SeriesCriteria) -> Iterator[ScopeReason]:
+    asked = tuple(name.upper() for name in criteria.manufacturers)
+    named = {header.manufacturer.upper() for header in headers if header.manufacturer}
+    if asked and not all(name.startswith(asked) for name in named):
+        text = f"The scanner is of another manufacturer; {' or '.join(criteria.manufacturers)} is asked."
+        yield ScopeReason(ScopeCode.MANUFACTURER, text)
 
 
 def _region(headers: _Headers, _: SeriesGeometry, criteria: SeriesCriteria) -> Iterator[ScopeReason]:
@@ -151,6 +165,22 @@ def _whole(_: _Headers, geometry: SeriesGeometry, __: SeriesCriteria) -> Iterato
         yield ScopeReason(ScopeCode.DUPLICATE_SLICES, text)
 
 
+def _faults(headers: _Headers, geometry: SeriesGeometry, _: SeriesCriteria) -> Iterator[ScopeReason]:
+    faults, n = stack_faults(headers, geometry), len(headers)
+    if faults.n_strangers:
+        words = " and ".join(name.replace("_", " ") for name in faults.differing)
+        how = f"differ from the others in {words}" if words else "lie between two slices of the others"
+        yield ScopeReason(
+            ScopeCode.MIXED_SERIES, f"Another series is mixed in: {faults.n_strangers} of {n} instances {how}."
+        )
+    if faults.n_beside:
+        text = f"{faults.n_beside} of {n} slices lie sideways of the line of the others."
+        yield ScopeReason(ScopeCode.MIXED_GEOMETRY, text)
+    if faults.n_out_of_order:
+        text = f"{faults.n_out_of_order} of {n} slices are swapped: their numbers do not follow their positions."
+        yield ScopeReason(ScopeCode.SLICE_ORDER, text)
+
+
 def _thickness(headers: _Headers, geometry: SeriesGeometry, criteria: SeriesCriteria) -> Iterator[ScopeReason]:
     known = [header.slice_thickness_mm for header in headers if header.slice_thickness_mm is not None]
     low, high = criteria.slice_thickness_mm or (0.0, float("inf"))
@@ -159,13 +189,14 @@ def _thickness(headers: _Headers, geometry: SeriesGeometry, criteria: SeriesCrit
         yield ScopeReason(ScopeCode.SLICE_THICKNESS, text)
         return
     if geometry.is_volume:
-        yield from _gaps(geometry, median_thickness=_middle(known), asked_mm=high)
+        allowed = MAX_GAPLESS_OVER_THICKNESS if criteria.gapless else MAX_GAP_OVER_THICKNESS
+        yield from _gaps(geometry, allowed, median_thickness=_middle(known), asked_mm=high)
 
 
-def _gaps(geometry: SeriesGeometry, median_thickness: float, asked_mm: float) -> Iterator[ScopeReason]:
+def _gaps(geometry: SeriesGeometry, allowed: float, median_thickness: float, asked_mm: float) -> Iterator[ScopeReason]:
     """Tissue between the slices that no slice shows, or slices further apart than the thickest asked for."""
     spacing, widest = geometry.spacing_mm, max(geometry.gaps_mm)
-    if spacing > MAX_GAP_OVER_THICKNESS * median_thickness:
+    if spacing > allowed * median_thickness:
         text = f"Slices of {median_thickness:g} mm lie {spacing:.1f} mm apart; the tissue between is not shown."
         yield ScopeReason(ScopeCode.MISSING_SLICES, text)
     elif spacing > MAX_SPACING_OVER_ASKED * asked_mm:
@@ -202,9 +233,11 @@ _CHECKS: tuple[_Check, ...] = (
     _modality,
     _image_type,
     _phantom,
-    _child,
+    _age,
+    _manufacturer,
     _region,
     _stack,
+    _faults,
     _whole,
     _contrast,
     _kernel,

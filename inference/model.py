@@ -9,15 +9,22 @@ from inference.volume import Volume
 from voorrang.dicom.headers import Vector
 from voorrang.pathways.criteria import SeriesCriteria
 
+Box = tuple[Vector, Vector]
+"""
+Two opposite corners, mm LPS; the edges of the box run along the axes of the volume, or of the upright one where a model
+is given that instead of one that gantry tilt has sheared.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LocatedFinding:
-    """One finding at one place; score in 0..1, as the model gave it."""
+    """One finding at one place; score in 0..1, as the model gave it; box None where the model draws none."""
 
     type: str
     score: float
     position_mm: Vector | None
     diameter_mm: float | None
+    box_mm: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)

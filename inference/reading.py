@@ -1,18 +1,45 @@
-"""One series through one model: gate, assembly, model; the same for a folder and for the event worker."""
+"""One series through its models: gate, assembly, model; the same for a folder and for the event worker."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from inference.assembly import OpenInstance, assemble
+from inference.coverage import cut_off_reasons
+from inference.failures import Failure, sentence
 from inference.gate import scope_reasons
 from inference.model import Model, Opinion
+from inference.running.conditions import Conditions, Device, Precision
+from inference.running.ladder import OutOfMemoryError, read_with_less
+from inference.running.memory import is_out_of_memory, release_memory
 from inference.scope import OutOfScopeError, ScopeReason
-from voorrang.dicom.geometry import series_geometry
+from inference.volume import Volume
+from voorrang.dicom.geometry import SeriesGeometry, series_geometry
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.events.records import ScoringState
 from voorrang.pathways.criteria import SeriesCriteria
+
+AS_IT_IS = (Conditions(),)
+
+
+@dataclass(frozen=True, slots=True)
+class Computing:
+    """
+    What the model itself took, without reading the volume.
+
+    Parameters
+    ----------
+    seconds
+        Wall time of the model, attempts that ran out of memory included.
+    device, precision
+        Where and how its answer was computed.
+    """
+
+    seconds: float
+    device: Device
+    precision: Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +50,37 @@ class Outcome:
     Parameters
     ----------
     state
-        Scored has an opinion, out of scope has reasons, failed has neither.
+        Scored has an opinion, out of scope has reasons, failed has a failure.
     opinion
         What the model said; None unless scored.
     reasons
         Why it is out of scope, the most telling first; empty otherwise.
     message
-        For people: the reasons' texts, or the type of the error; empty when scored.
+        For people: the reasons' texts, or the type of the error or the code of the failure; empty when scored.
+    failure
+        Why it failed; None otherwise.
+    computing
+        What it took; None unless the model answered.
     """
 
     state: ScoringState
     opinion: Opinion | None = None
     reasons: tuple[ScopeReason, ...] = ()
     message: str = ""
+    failure: Failure | None = None
+    computing: Computing | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The failure in one sentence; empty unless failed."""
+        if self.failure is None:
+            return ""
+        return sentence(self.failure, self.message if self.message != self.failure.value else "")
+
+
+def failed(failure: Failure, detail: str = "") -> Outcome:
+    """Return what became of a series of which nothing came; `detail` is a word of ours or the name of a type."""
+    return Outcome(ScoringState.FAILED, message=detail or failure.value, failure=failure)
 
 
 def read_series(
@@ -43,6 +88,7 @@ def read_series(
     headers: Sequence[InstanceHeader],
     open_instance: OpenInstance,
     criteria: SeriesCriteria | None = None,
+    ladder: Sequence[Conditions] = AS_IT_IS,
 ) -> Outcome:
     """
     Let a model read a series, if it is what the model is for.
@@ -57,6 +103,8 @@ def read_series(
         Opens the DICOM file of a header; OSError from it is raised on, since trying again may help.
     criteria
         What the pathway asks beside the model's own scope; None where there is no pathway.
+    ladder
+        Conditions to compute under, the best first; the later ones when memory runs out.
 
     Returns
     -------
@@ -64,26 +112,106 @@ def read_series(
         An exception of the model other than OutOfScopeError and OSError becomes *failed*, with its type only:
         its text may hold anything.
     """
+    ((_, outcome),) = read_with_all({model.model_id: model}, headers, open_instance, criteria, ladder)
+    return outcome
+
+
+def read_with_all(
+    models: Mapping[str, Model],
+    headers: Sequence[InstanceHeader],
+    open_instance: OpenInstance,
+    criteria: SeriesCriteria | None = None,
+    ladder: Sequence[Conditions] = AS_IT_IS,
+) -> Iterator[tuple[str, Outcome]]:
+    """
+    Let several models read a series; its files are read once, and not at all when it is no model's.
+
+    Where several models read one volume, it cannot be written to: what one did to it would be in the other's answer.
+
+    Parameters
+    ----------
+    models
+        By name.
+    headers, open_instance, criteria, ladder
+        As for `read_series`.
+
+    Yields
+    ------
+    tuple of str and Outcome
+        Name and outcome of each model in their order, each as soon as it is there. OSError is raised on.
+    """
     try:
-        geometry = series_geometry(headers)
-        reasons = scope_reasons(headers, geometry, model.scope)
+        series = _Series(headers, series_geometry(headers), open_instance, is_shared=len(models) > 1)
+    except Exception as error:  # noqa: BLE001 - whatever odd headers raise is recorded; the next series is read
+        yield from ((name, failed(Failure.MODEL_ERROR, type(error).__name__)) for name in models)
+        return
+    for name, model in models.items():
+        yield name, _read(model, series, criteria, ladder)
+
+
+class _Series:
+    """Headers of a series, and its volume from when the first model asks for it."""
+
+    def __init__(
+        self,
+        headers: Sequence[InstanceHeader],
+        geometry: SeriesGeometry,
+        open_instance: OpenInstance,
+        *,
+        is_shared: bool,
+    ) -> None:
+        self.headers, self.geometry = headers, geometry
+        self._open_instance, self._is_shared = open_instance, is_shared
+        self._volume: Volume | None = None
+        self._refusal: OutOfScopeError | None = None
+
+    def volume(self) -> Volume:
+        """Return the volume, read at the first call."""
+        if self._refusal is not None:
+            raise self._refusal
+        if self._volume is None:
+            try:
+                self._volume = assemble(self.headers, self.geometry, self._open_instance)
+            except OutOfScopeError as error:
+                self._refusal = error
+                raise
+            self._volume.voxels_hu.flags.writeable = not self._is_shared
+        return self._volume
+
+
+def _read(model: Model, series: _Series, criteria: SeriesCriteria | None, ladder: Sequence[Conditions]) -> Outcome:
+    try:
+        reasons = scope_reasons(series.headers, series.geometry, model.scope)
         if criteria is not None:
             said = {reason.code for reason in reasons}
-            asked = scope_reasons(headers, geometry, criteria)
+            asked = scope_reasons(series.headers, series.geometry, criteria)
             reasons += tuple(reason for reason in asked if reason.code not in said)
         if reasons:
             return _out_of_scope(reasons)
-        opinion = model.read(assemble(headers, geometry, open_instance))
+        volume = series.volume()
+        cut_off = cut_off_reasons(volume, model.scope.region)
+        if cut_off:
+            return _out_of_scope(cut_off)
+        began = perf_counter()
+        opinion, conditions = read_with_less(model, volume, ladder)
+        computing = Computing(perf_counter() - began, conditions.device, conditions.precision)
     except OutOfScopeError as error:
         return _out_of_scope(error.reasons)
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a model raises is recorded; the next series is read
-        return Outcome(ScoringState.FAILED, message=type(error).__name__)
+        return _failed_of(error)
     scores = (opinion.score, *(finding.score for finding in opinion.findings))
     if not all(0.0 <= score <= 1.0 for score in scores):  # NaN fails this too, and would read as negative
-        return Outcome(ScoringState.FAILED, message="score_out_of_range")
-    return Outcome(ScoringState.SCORED, opinion)
+        return failed(Failure.SCORE_OUT_OF_RANGE)
+    return Outcome(ScoringState.SCORED, opinion, computing=computing)
+
+
+def _failed_of(error: Exception) -> Outcome:
+    if isinstance(error, OutOfMemoryError) or is_out_of_memory(error):
+        release_memory()
+        return failed(Failure.OUT_OF_MEMORY)
+    return failed(Failure.MODEL_ERROR, type(error).__name__)
 
 
 def _out_of_scope(reasons: tuple[ScopeReason, ...]) -> Outcome:

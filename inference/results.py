@@ -7,9 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from inference.costing import Prices
+from inference.reading import Outcome
 from inference.tables import result
 from voorrang.clock import utc
-from voorrang.events.records import ModelIdentity, Reason, ScoredFinding, ScoringState
+from voorrang.events.records import ComputeUse, ModelIdentity, Reason, ScoredFinding, ScoringState
 from voorrang.outbox import insert_once
 
 
@@ -32,6 +34,30 @@ class Result:
     findings: tuple[ScoredFinding, ...]
     reasons: tuple[Reason, ...]
     scored_at: datetime
+    computing: ComputeUse | None = None
+
+
+def result_of(outcome: Outcome, prices: Prices, now: datetime) -> Result:
+    """Return what is stored of an outcome."""
+    reasons = [Reason(code=reason.code.value, text=reason.text) for reason in outcome.reasons]
+    if outcome.failure is not None:
+        reasons = [Reason(code=outcome.failure.value, text=outcome.sentence)]
+    opinion, took = outcome.opinion, outcome.computing
+    return Result(
+        outcome.state,
+        opinion.score if opinion else None,
+        tuple(
+            ScoredFinding(
+                type=f.type, score=f.score, position_mm=f.position_mm, diameter_mm=f.diameter_mm, box_mm=f.box_mm
+            )
+            for f in (opinion.findings if opinion else ())
+        ),
+        tuple(reasons),
+        now,
+        ComputeUse(seconds=took.seconds, device=took.device, precision=took.precision, cost=prices.cost(took))
+        if took
+        else None,
+    )
 
 
 def find(connection: Connection, identity: Identity) -> Result | None:
@@ -48,6 +74,7 @@ def find(connection: Connection, identity: Identity) -> Result | None:
         tuple(ScoredFinding.model_validate(finding) for finding in outcome["findings"]),
         tuple(Reason.model_validate(reason) for reason in outcome["reasons"]),
         utc(row.scored_at),
+        ComputeUse.model_validate(outcome["computing"]) if outcome.get("computing") else None,
     )
 
 
@@ -57,6 +84,7 @@ def keep_first(connection: Connection, identity: Identity, found: Result) -> Res
         "score": found.score,
         "findings": [finding.model_dump(mode="json") for finding in found.findings],
         "reasons": [reason.model_dump(mode="json") for reason in found.reasons],
+        "computing": found.computing.model_dump(mode="json") if found.computing else None,
     }
     values = {"state": found.state.value, "outcome": outcome, "scored_at": found.scored_at}
     if insert_once(connection, result, _key(identity) | values):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from inference.failures import Failure
 from inference.model import LocatedFinding, Model
-from inference.reading import Outcome, read_series
+from inference.reading import Outcome, failed, read_series
+from inference.running.conditions import Adaptable, Conditions
+from inference.running.devices import choose_device
+from inference.running.ladder import rungs
 from inference.series_files import SeriesFiles, find_series
-from voorrang.events.records import ScoringState
 
 
 def run_folder(model: Model, folder: Path) -> Iterator[dict[str, Any]]:
     """
-    Let a model read every series of a folder.
+    Let a model read every series of a folder, on a GPU where there is one, in float32: the same on every machine.
 
     Parameters
     ----------
@@ -30,15 +33,16 @@ def run_folder(model: Model, folder: Path) -> Iterator[dict[str, Any]]:
         None), `findings` (each `type`, `score`, `position_mm` in LPS or None, `diameter_mm` or None) and
         `reason` (None when scored). One bad series never ends the run.
     """
+    ladder = rungs(Conditions(choose_device("auto") if isinstance(model, Adaptable) else "cpu"))
     for series in find_series(folder):
-        yield _line(series.series_instance_uid, _read(model, series))
+        yield _line(series.series_instance_uid, _read(model, series, ladder))
 
 
-def _read(model: Model, series: SeriesFiles) -> Outcome:
+def _read(model: Model, series: SeriesFiles, ladder: Sequence[Conditions]) -> Outcome:
     try:
-        return read_series(model, series.headers, series.open_instance)
+        return read_series(model, series.headers, series.open_instance, ladder=ladder)
     except OSError as error:
-        return Outcome(ScoringState.FAILED, message=type(error).__name__)
+        return failed(Failure.ARCHIVE_UNREADABLE, type(error).__name__)
 
 
 def _line(series_instance_uid: str, outcome: Outcome) -> dict[str, Any]:

@@ -16,6 +16,8 @@ class ScopeCode(StrEnum):
     DERIVED = "derived"
     PHANTOM = "phantom"
     CHILD = "child"
+    AGE = "age"
+    MANUFACTURER = "manufacturer"
     CONTRAST = "contrast"
     KERNEL = "kernel"
     SLICE_THICKNESS = "slice_thickness"
@@ -25,8 +27,11 @@ class ScopeCode(StrEnum):
     MISSING_SLICES = "missing_slices"
     DUPLICATE_SLICES = "duplicate_slices"
     MIXED_GEOMETRY = "mixed_geometry"
+    MIXED_SERIES = "mixed_series"
+    SLICE_ORDER = "slice_order"
     UNREADABLE_PIXELS = "unreadable_pixels"
     ANATOMY = "anatomy"
+    ANOTHER_PREFERRED = "another_preferred"
 
 
 @dataclass(frozen=True, slots=True)

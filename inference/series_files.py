@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
@@ -14,8 +15,11 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
 from voorrang.dicom.header_reading import header_from_dataset
+from voorrang.dicom.header_scanning import scan_head
 from voorrang.dicom.headers import InstanceHeader
+from voorrang.dicom.part10 import split_part10
 
+_START_BYTES = 16_384  # most heads end within these
 # What a data set without preamble, against PS3.10 7.1, begins with: group 0002 or 0008, a low element.
 _PLAUSIBLE_GROUPS = (b"\x02\x00", b"\x08\x00")
 
@@ -73,21 +77,54 @@ def find_series(folder: Path) -> list[SeriesFiles]:
 
 def _headers(folder: Path) -> Iterator[tuple[Path, InstanceHeader]]:
     for path in sorted(folder.rglob("*")):
-        header = _read_header(path) if path.is_file() else None
+        header = read_header(path) if path.is_file() else None
         if header and header.series_instance_uid and header.sop_instance_uid:
             yield path, header
 
 
-def _read_header(path: Path) -> InstanceHeader | None:
-    """Return the header of a file; None for what is not DICOM or cannot be read."""
+def read_header(path: Path) -> InstanceHeader | None:
+    """
+    Read the header of a file: by scanning its first bytes, and by pydicom where they are odd.
+
+    Parameters
+    ----------
+    path
+        Of a file of any kind.
+
+    Returns
+    -------
+    InstanceHeader or None
+        None for what is not DICOM or cannot be read.
+    """
+    try:
+        start = _read_start(path)
+    except OSError:
+        return None
+    if not _is_plausible(start):
+        return None
+    split = split_part10(start)
+    if split is not None:
+        syntax, data_set_at = split
+        scanned = scan_head(memoryview(start)[data_set_at:], syntax, is_whole=len(start) < _START_BYTES)
+        if scanned is not None:
+            return scanned.header
+    return _read_with_pydicom(path, is_part10=start[128:132] == b"DICM")
+
+
+def _read_start(path: Path) -> bytes:
+    """Read by the system's calls: making a file object costs as much as scanning a header."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, _START_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def _read_with_pydicom(path: Path, *, is_part10: bool) -> InstanceHeader | None:
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            start = file.read(132)
-            if not _is_plausible(start):
-                return None
-            file.seek(0)
             warnings.simplefilter("ignore")  # about odd values, which they may quote
-            ds = dcmread(file, stop_before_pixels=True, force=start[128:] != b"DICM")
+            ds = dcmread(file, stop_before_pixels=True, force=not is_part10)
             meta = getattr(ds, "file_meta", Dataset())
             return header_from_dataset(ds, str(meta.get("TransferSyntaxUID", "")))
     except (InvalidDicomError, EOFError, OSError, ValueError, TypeError, AttributeError, LookupError):

@@ -20,3 +20,12 @@ result = Table(
     Column("outcome", JSON, nullable=False),
     Column("scored_at", DateTime(timezone=True), nullable=False),
 )
+
+# How often workers began to read what an event asks for and were gone before they had answered.
+start = Table(
+    "inference_start",
+    metadata,
+    Column("event_id", String(64), primary_key=True),
+    Column("worker", String(32), nullable=False),
+    Column("starts", Integer, nullable=False),
+)

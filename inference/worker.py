@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+import uuid
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
 
-from inference import results
-from inference.model import Model
-from inference.reading import Outcome, read_series
-from inference.results import Identity, Result
+from inference import results, starts
+from inference.costing import Prices
+from inference.failures import Failure
+from inference.reading import Outcome, failed
+from inference.results import Identity, Result, result_of
+from inference.running.messages import Job, Reader
 from voorrang import outbox
-from voorrang.database import Connection
-from voorrang.dicom.headers import InstanceHeader
-from voorrang.dicom.manifest import ManifestEntry, decode_manifest
 from voorrang.errors import InvalidMessageError
 from voorrang.events.envelope import Event
-from voorrang.events.records import (
-    FindingsScored,
-    ModelIdentity,
-    Reason,
-    ScoredFinding,
-    ScoringState,
-    SeriesCompleted,
-)
+from voorrang.events.records import FindingsScored, SeriesCompleted
 from voorrang.logs import get_logger
-from voorrang.metrics import READING_SECONDS, SERIES_OUT_OF_SCOPE, SERIES_READ
-from voorrang.pathways.pathway import ModelUse, Pathway
+from voorrang.metrics import (
+    COMPUTE_COST,
+    COMPUTE_SECONDS,
+    READING_SECONDS,
+    SERIES_FAILED,
+    SERIES_OUT_OF_SCOPE,
+    SERIES_READ,
+)
+from voorrang.pathways.pathway import ModelUse
 from voorrang.runtime import Origin, Runtime
 
-ATTEMPTS_TO_READ = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One model's result for one use of it."""
-
-    use: ModelUse
-    identity: Identity
-    result: Result
+MAX_STARTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +39,26 @@ class Worker:
     """
     Handles `series-completed`.
 
+    An answer is stored and told as soon as it is there, in one transaction; the receipt of the event comes last. So a
+    worker that dies in between is followed by one that asks only the models that have not answered yet.
+
     Parameters
     ----------
     runtime
         The service.
-    models
-        Loaded once, by name.
+    reader
+        Has the models.
+    prices
+        Of computing.
     """
 
     runtime: Runtime
-    models: Mapping[str, Model]
+    reader: Reader
+    prices: Prices = field(default_factory=Prices)
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def on_series_completed(self, event: Event[Any]) -> None:
-        """Answer for every model of the pathway; the answers and the receipt are one transaction."""
+        """Answer for every model of the pathway, each once, whatever is repeated."""
         record: SeriesCompleted = event.data
         pathway = self.runtime.pathways.get(record.pathway)
         if pathway is None:
@@ -66,100 +66,97 @@ class Worker:
         with self.runtime.database.read() as connection:
             if outbox.has_receipt(connection, self.runtime.service, event.id):
                 return
-        entries = self._entries(record)
-        answers = [self._answer(record, pathway, use, entries) for use in pathway.models]
-        self.runtime.once(event, lambda connection: self._store(connection, event, answers))
+        left = [use for use in pathway.models if not self._told_before(event, use)]
+        with closing(self._read(event, left)) as outcomes:
+            for name, outcome in outcomes:
+                use = next(use for use in left if use.name == name)
+                found = result_of(outcome, self.prices, self.runtime.clock.now())
+                self._tell(event, use, found)
+                if found.computing is not None and found.computing.cost is not None:
+                    COMPUTE_COST.labels(name).inc(found.computing.cost)
+        self.runtime.once(event, lambda connection: starts.forget(connection, event.id))
 
-    def _answer(
-        self, record: SeriesCompleted, pathway: Pathway, use: ModelUse, entries: list[ManifestEntry] | None
-    ) -> Answer:
-        model = self.models[use.name]
-        identity = Identity(record.series_instance_uid, record.series_revision, identity_of(model), record.run)
+    def _told_before(self, event: Event[Any], use: ModelUse) -> bool:
+        """Tell again what is known, which does nothing where it was told; False when nothing is known."""
         with self.runtime.database.read() as connection:
-            known = results.find(connection, identity)
-        if known is not None:
-            return Answer(use, identity, known)
-        with READING_SECONDS.labels(use.name).time():
-            outcome = self._read(model, pathway, entries)
-        return Answer(use, identity, self._result(use.name, outcome))
+            known = results.find(connection, self._identity(event.data, use))
+        if known is None:
+            return False
+        self._tell(event, use, known)
+        return True
 
-    def _read(self, model: Model, pathway: Pathway, entries: list[ManifestEntry] | None) -> Outcome:
-        if entries is None:
-            return Outcome(ScoringState.FAILED, message="manifest_unreadable")
-        locators = {entry.header.sop_instance_uid: entry.locator for entry in entries}
-
-        def open_instance(header: InstanceHeader) -> BinaryIO:
-            return self.runtime.archive.path(locators[header.sop_instance_uid]).open("rb")
-
-        headers = [entry.header for entry in entries]
-        for attempt in range(1, ATTEMPTS_TO_READ + 1):
-            try:
-                return read_series(model, headers, open_instance, pathway.wants)
-            except FileNotFoundError:
-                return Outcome(ScoringState.FAILED, message="instance_missing_in_archive")
-            except OSError as error:
-                get_logger().warning("archive", reason=type(error).__name__, attempt=attempt)
-                self.runtime.stop.wait(attempt)
-        return Outcome(ScoringState.FAILED, message="archive_unreadable")
-
-    def _entries(self, record: SeriesCompleted) -> list[ManifestEntry] | None:
+    def _read(self, event: Event[Any], uses: Sequence[ModelUse]) -> Generator[tuple[str, Outcome], None, None]:
+        if not uses:
+            return
+        with self.runtime.database.write() as connection:
+            count = starts.begin(connection, event.id, self.name)
+        if count > MAX_STARTS:
+            get_logger().error("given up", starts=count - 1, pathway=event.data.pathway)
+            outcomes = iter([(use.name, failed(Failure.WORKER_DIED)) for use in uses])
+        else:
+            record: SeriesCompleted = event.data
+            wants = self.runtime.pathways[record.pathway].wants
+            outcomes = self.reader.read(Job(tuple(use.name for use in uses), record.manifest, wants))
         try:
-            return decode_manifest(self.runtime.archive.read(record.manifest))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            get_logger().error("manifest unreadable", reason=type(error).__name__)
-            return None
+            yield from _counted(outcomes)
+        finally:
+            if self.runtime.stop.is_set():
+                with self.runtime.database.write() as connection:
+                    starts.take_back(connection, event.id, self.name)
 
-    def _result(self, model_id: str, outcome: Outcome) -> Result:
-        SERIES_READ.labels(model_id, outcome.state.value).inc()
-        for reason in outcome.reasons[:1]:
-            SERIES_OUT_OF_SCOPE.labels(model_id, reason.code.value).inc()
-        reasons = [Reason(code=reason.code.value, text=reason.text) for reason in outcome.reasons]
-        if outcome.state is ScoringState.FAILED:
-            reasons = [Reason(code="failed", text=f"the model failed: {outcome.message}")]
-        opinion = outcome.opinion
-        return Result(
-            outcome.state,
-            opinion.score if opinion else None,
-            tuple(
-                ScoredFinding(type=f.type, score=f.score, position_mm=f.position_mm, diameter_mm=f.diameter_mm)
-                for f in (opinion.findings if opinion else ())
-            ),
-            tuple(reasons),
-            self.runtime.clock.now(),
-        )
-
-    def _store(self, connection: Connection, event: Event[Any], answers: list[Answer]) -> None:
+    def _tell(self, event: Event[Any], use: ModelUse, found: Result) -> None:
+        """Store a result unless there is one already, and announce the one that counts."""
         record: SeriesCompleted = event.data
+        identity = self._identity(record, use)
         origin = Origin(event.subject, event.patient_key, event.order_key, event.traceparent, event.purpose)
-        for answer in answers:
-            kept = results.keep_first(connection, answer.identity, answer.result)
-            scored = FindingsScored(
-                study_instance_uid=record.study_instance_uid,
-                series_instance_uid=record.series_instance_uid,
-                series_revision=record.series_revision,
-                instances_digest=record.instances_digest,
-                pathway=record.pathway,
-                model=answer.identity.model,
-                run=answer.identity.run,
-                state=kept.state,
-                score=kept.score,
-                operating_point=answer.use.operating_point,
-                findings=kept.findings,
-                reasons=kept.reasons,
-                last_received_at=record.last_received_at,
-                scored_at=kept.scored_at,
-            )
-            identity = answer.identity
-            facts = (
-                identity.series_instance_uid,
-                identity.series_revision,
-                *identity.model.model_dump().values(),
-                identity.run,
-                record.pathway,
-            )
-            self.runtime.announce(connection, scored, origin, facts)
+        facts = (
+            identity.series_instance_uid,
+            identity.series_revision,
+            *identity.model.model_dump().values(),
+            identity.run,
+            record.pathway,
+        )
+        with self.runtime.database.write() as connection:
+            kept = results.keep_first(connection, identity, found)
+            self.runtime.announce(connection, _scored(record, use, identity, kept), origin, facts)
+        self.runtime.relay.wake.set()
+
+    def _identity(self, record: SeriesCompleted, use: ModelUse) -> Identity:
+        model = self.reader.identities[use.name]
+        return Identity(record.series_instance_uid, record.series_revision, model, record.run)
 
 
-def identity_of(model: Model) -> ModelIdentity:
-    """Return which model this is, exactly."""
-    return ModelIdentity(model_id=model.model_id, version_label=model.version, weights_digest=model.weights_digest)
+def _counted(outcomes: Iterator[tuple[str, Outcome]]) -> Iterator[tuple[str, Outcome]]:
+    """Count outcomes on their way."""
+    began = perf_counter()
+    for name, outcome in outcomes:
+        READING_SECONDS.labels(name).observe(perf_counter() - began)
+        SERIES_READ.labels(name, outcome.state.value).inc()
+        for reason in outcome.reasons[:1]:
+            SERIES_OUT_OF_SCOPE.labels(name, reason.code.value).inc()
+        if outcome.failure is not None:
+            SERIES_FAILED.labels(name, outcome.failure.value).inc()
+        if outcome.computing is not None:
+            COMPUTE_SECONDS.labels(name, outcome.computing.device).inc(outcome.computing.seconds)
+        yield name, outcome
+        began = perf_counter()
+
+
+def _scored(record: SeriesCompleted, use: ModelUse, identity: Identity, kept: Result) -> FindingsScored:
+    return FindingsScored(
+        study_instance_uid=record.study_instance_uid,
+        series_instance_uid=record.series_instance_uid,
+        series_revision=record.series_revision,
+        instances_digest=record.instances_digest,
+        pathway=record.pathway,
+        model=identity.model,
+        run=identity.run,
+        state=kept.state,
+        score=kept.score,
+        operating_point=use.operating_point,
+        findings=kept.findings,
+        reasons=kept.reasons,
+        computing=kept.computing,
+        last_received_at=record.last_received_at,
+        scored_at=kept.scored_at,
+    )

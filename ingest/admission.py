@@ -38,8 +38,13 @@ class Refusal:
 
     @property
     def keeps_bytes(self) -> bool:
-        """Whether the bytes go to quarantine: not those of somebody unknown, nor those there was no room for."""
-        return self.status not in {StoreStatus.NOT_AUTHORISED, StoreStatus.OUT_OF_RESOURCES}
+        """Whether the bytes go to quarantine: not those of somebody unknown, nor what there is no room for."""
+        no_room = self.status is StoreStatus.OUT_OF_RESOURCES or self == TOO_LARGE
+        return not no_room and self.status is not StoreStatus.NOT_AUTHORISED
+
+
+# Not Out of Resources, which asks the sender to try again.
+TOO_LARGE = Refusal(StoreStatus.CANNOT_UNDERSTAND, "too_large")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from ingest import store
 from ingest.completeness import Evidence, Verdict, confirmation, judge, seconds_since, seconds_to_look_again
 from ingest.gathering import Gatherer
-from ingest.intake import announce_study, origin_of
+from ingest.study_announcing import announce_study, origin_of
 from ingest.verdict_wording import verdict_text
 from voorrang.archive import ArchiveFullError
 from voorrang.database import Connection

@@ -57,6 +57,15 @@ def audit_refusal(
     _append(desk, connection, _record(desk, verb, by), None, f"refusal-{refusal_id}", (number,), None)
 
 
+def audit_message(
+    desk: Desk, connection: Connection, verb: OperatorVerb, by: Actor, message_id: int, outcome: str = ""
+) -> None:
+    """Write an act on a refused message of orders and reports; whom it is about is not named."""
+    subject = f"message {message_id}"
+    number = _log(desk, connection, verb, by, subject, outcome)
+    _append(desk, connection, _record(desk, verb, by), None, f"message-{message_id}", (number,), None)
+
+
 def announce(
     desk: Desk,
     connection: Connection,

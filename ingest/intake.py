@@ -11,17 +11,19 @@ from ingest import intake_store, store
 from ingest.admission import is_prior
 from ingest.identities import study_identity
 from ingest.ledger import Position, has_unread, read_entries, remove_before
+from ingest.orders.matching import settle_study
+from ingest.orders.store import has_open_order
 from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, received_head
+from ingest.study_announcing import announce_study
 from ingest.taking import DamagedEntry, ReceivedInstance, RefusedInstance, Taken, taken
 from voorrang.database import Connection
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.errors import RetryableError
-from voorrang.events.records import Claim, StudyUpdated
 from voorrang.identity import remember
 from voorrang.logs import get_logger
 from voorrang.metrics import INSTANCES_RECEIVED, STUDIES_RECEIVED
 from voorrang.pathways.claiming import claiming
-from voorrang.runtime import Origin, Runtime
+from voorrang.runtime import Runtime
 
 BATCH = 500
 GATHER_SECONDS = 0.2
@@ -152,7 +154,7 @@ class IntakeWorker:
     def _take(self, batch: Sequence[Taken], reached: Reached | None) -> None:
         try:
             self._take_at_once(batch, reached)
-        except BaseException:
+        except BaseException:  # goes on to `take`, which sets aside what fits no row, or ends the service
             self._remembered.clear()  # whose studies they are was rolled back with the rest
             raise
 
@@ -185,7 +187,9 @@ class IntakeWorker:
             return False, self._raise_purpose(connection, one)
         for received in new:
             self._remember(connection, received)
-        is_new_study = intake_store.touch_study(connection, new, self._is_prior(new[0]))
+        is_new_study = intake_store.touch_study(connection, new, self._is_prior(connection, new[0]))
+        if is_new_study:
+            settle_study(self.runtime, connection, one.study_instance_uid)
         row = store.study_row(connection, one.study_instance_uid)
         is_changed = row.purpose is not one.purpose and self._raise_purpose(connection, one)
         claims = one.purpose is self.runtime.settings.purpose and not row.prior
@@ -203,13 +207,14 @@ class IntakeWorker:
             return False
         return True
 
-    def _is_prior(self, received: ReceivedInstance) -> bool:
+    def _is_prior(self, connection: Connection, received: ReceivedInstance) -> bool:
         rule = self.runtime.settings.senders.get(received.sender)
+        prefetches = bool(rule and rule.prefetch)
         return is_prior(
             str(received.header_values.get("study_date", "")),
             received.received_at,
-            has_open_order=False,  # orders come with HL7; until then nobody has asked for a report
-            sender_prefetches=bool(rule and rule.prefetch),
+            has_open_order=prefetches and has_open_order(connection, received.order_key, received.study_instance_uid),
+            sender_prefetches=prefetches,
             purpose=received.purpose,
         )
 
@@ -279,29 +284,3 @@ def _by_series(batch: Sequence[ReceivedInstance]) -> list[list[ReceivedInstance]
     for one in batch:
         groups.setdefault(one.series_instance_uid, []).append(one)
     return list(groups.values())
-
-
-def announce_study(runtime: Runtime, connection: Connection, study_instance_uid: str) -> None:
-    """Announce what a study holds now, as its next version."""
-    version = store.next_study_version(connection, study_instance_uid)
-    row = store.study_row(connection, study_instance_uid)
-    modalities, series_count, instance_count = store.study_contents(connection, study_instance_uid)
-    claims = store.study_claims(connection, study_instance_uid)
-    record = StudyUpdated(
-        study_instance_uid=study_instance_uid,
-        study_version=version,
-        first_received_at=row.first_received_at,
-        last_received_at=row.last_received_at,
-        modalities=modalities,
-        series_count=series_count,
-        instance_count=instance_count,
-        prior=row.prior,
-        claims=tuple(Claim(series_instance_uid=s, pathway=p) for s, p in claims),
-    )
-    runtime.announce(connection, record, origin_of(runtime, row), (study_instance_uid, version))
-
-
-def origin_of(runtime: Runtime, row: store.StudyRow) -> Origin:
-    """Return what the envelope says of a study."""
-    uid = row.study_instance_uid
-    return Origin(uid, row.patient_key, row.order_key, runtime.keys.traceparent(uid), row.purpose)

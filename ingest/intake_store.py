@@ -131,10 +131,10 @@ def open_claim(connection: Connection, series_instance_uid: str, pathway: str, a
 
 
 def record_refusal(connection: Connection, refused: RefusedInstance) -> None:
-    """Write down an instance that was refused, and where its bytes are kept; once, where they are kept."""
+    """Write down an instance that was refused, and where its bytes are kept; once, while they wait for a person."""
     if refused.locator is not None:
-        found = connection.execute(select(refusal.c.id).where(refusal.c.locator == refused.locator)).first()
-        if found is not None:
+        waits = (refusal.c.locator == refused.locator) & (refusal.c.settled == "")
+        if connection.execute(select(refusal.c.id).where(waits)).first() is not None:
             return
     connection.execute(
         insert(refusal).values(

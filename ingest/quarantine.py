@@ -12,11 +12,13 @@ from ingest.quarantine_store import RefusalRow
 from ingest.refusal_wording import status_words
 from ingest.replaying import replay_file
 from ingest.store import NOT_TAKEN_IN
+from ingest.torn import MACHINE_WENT_DOWN
 from voorrang.database import Connection
 from voorrang.errors import ConfigurationError
 from voorrang.register import Actor
 
 LOOPBACK = "127.0.0.1"
+_NEVER_REPLAYED = {NOT_TAKEN_IN, MACHINE_WENT_DOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def kept(desk: Desk) -> list[Kept]:
 
 def replayable(desk: Desk) -> list[int]:
     """Return the numbers of what can be sent again: what is in quarantine and still has its bytes."""
-    return [one.row.id for one in kept(desk) if one.size_bytes is not None and one.row.reason != NOT_TAKEN_IN]
+    return [one.row.id for one in kept(desk) if one.size_bytes is not None and one.row.reason not in _NEVER_REPLAYED]
 
 
 def look_at(desk: Desk, refusal_id: int) -> tuple[Kept, dict[str, str]]:
@@ -66,6 +68,8 @@ def replay(desk: Desk, refusal_id: int, by: Actor) -> tuple[bool, str]:
     """
     check_actor(by)
     row = _open_row(desk, refusal_id)
+    if row.reason == MACHINE_WENT_DOWN:  # a head that can be read would be accepted, whatever of the pixels is missing
+        raise ConfigurationError(f"refusal {refusal_id}: its bytes may be torn; have its sender send it again")
     try:
         path = desk.archive.path(row.locator)
     except FileNotFoundError as error:

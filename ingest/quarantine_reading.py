@@ -29,7 +29,7 @@ def readable_elements(path: Path) -> Mapping[str, str]:
     with silenced():
         try:
             ds = dcmread(path, stop_before_pixels=True, force=True, specific_tags=_TAGS)
-        except Exception:  # noqa: BLE001 - whatever a reader makes of such bytes: nothing can be told of them
+        except Exception:  # noqa: BLE001 - whatever a reader makes of such bytes: `show` says that none could be read
             return {}
         syntax = _uid(ds.file_meta, "TransferSyntaxUID")
         found = {
@@ -58,7 +58,7 @@ def _text(ds: Dataset, keyword: str) -> str:
     try:
         value = ds.get(keyword)
         return "" if value is None else str(value).strip(" \0")
-    except Exception:  # noqa: BLE001 - a malformed element reads as absent
+    except Exception:  # noqa: BLE001 - a malformed element reads as absent: `show` goes on without it
         return ""
 
 

@@ -62,7 +62,7 @@ def read_head(part10: bytes, *, is_whole: bool = True) -> Dataset:
     try:
         ds = _read(part10, is_whole)
         ds.get("StudyInstanceUID")
-    except Exception as error:
+    except Exception as error:  # the listener refuses it, and recovery passes over it: both say so
         raise UnreadableInstanceError(type(error).__name__) from error
     return ds
 
@@ -74,7 +74,7 @@ def _read(part10: bytes, is_whole: bool) -> Dataset:
         return _read_deflated(part10[data_set_at:], meta)
     try:
         return dcmread(BytesIO(part10), stop_before_pixels=True, force=True)
-    except Exception:
+    except Exception:  # of a beginning the head is tried alone; what fails then is unreadable to `read_head`
         if is_whole:
             raise
         return read_partial(BytesIO(part10), _is_behind_head, force=True)
@@ -121,7 +121,7 @@ def received_head(ds: Dataset) -> ReceivedHead:
 def _header(ds: Dataset) -> InstanceHeader:
     try:
         header = header_from_dataset(ds, str(getattr(ds.file_meta, "TransferSyntaxUID", "")))
-    except Exception as error:
+    except Exception as error:  # the listener refuses it, and recovery passes over it: both say so
         raise UnreadableInstanceError(type(error).__name__) from error
     values = {field.name: getattr(header, field.name) for field in fields(header)}
     without_nul: dict[str, Any] = {
@@ -142,5 +142,5 @@ def _value(ds: Dataset, keyword: str, read: Callable[[Any], T]) -> T | None:
     try:
         value = ds.get(keyword)
         return None if value is None else read(value)
-    except Exception:  # noqa: BLE001 - one malformed element reads as absent; the bytes are kept as received
+    except Exception:  # noqa: BLE001 - a malformed element reads as absent: the image is stored, its bytes as received
         return None

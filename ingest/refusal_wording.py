@@ -26,6 +26,10 @@ _WORDS = {
     ),
     "intake_full": RefusalWords("there was no room in the intake", SEND_AGAIN),
     "disk_full": RefusalWords("the disk had no room above its reserve", f"Free some disk. {SEND_AGAIN}"),
+    "too_large": RefusalWords(
+        "it is larger than `max_instance_bytes`",
+        "Its bytes were not kept. If such images are wanted, raise that setting, restart ingest, and send it again.",
+    ),
     "sop_class_not_agreed": RefusalWords(
         "its SOP class is not the one that was agreed on for its presentation context", _AT_THE_SENDER
     ),
@@ -41,6 +45,10 @@ _WORDS = {
         "its bytes cannot be read as a data set",
         "Look for a fault at the sender or on the network, and have it sent again; replay after an upgrade that reads "
         "it.",
+    ),
+    "machine_went_down": RefusalWords(
+        "it was coming in when the machine went down; its sender was not answered, and its bytes may be torn",
+        "The sender still has it and sends it again, or is to be asked to: then discard this one. It is not replayed.",
     ),
     "not_taken_in": RefusalWords(
         "it was accepted, but no row could be made of its values",

@@ -48,7 +48,7 @@ def replay_file(path: Path, host: str, port: int) -> Replayed:
             sop_class = str(meta["MediaStorageSOPClassUID"].value).strip(" \0")
             ae = AE(ae_title=calling)
             ae.add_requested_context(sop_class, syntax)
-        except Exception as error:  # noqa: BLE001 - whatever a reader makes of such bytes: it is told, and they stay
+        except Exception as error:  # noqa: BLE001 - whatever a reader makes of it: the command says so, and it stays
             return Replayed(None, f"its file meta group cannot be used ({type(error).__name__})")
         ae.network_timeout = ae.dimse_timeout = ae.acse_timeout = TIMEOUT_SECONDS
         return _send(ae, path, host, port, called)

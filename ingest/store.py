@@ -54,7 +54,7 @@ class UnconfirmedClaim:
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """What is known of a study beside its instances."""
+    """What is known of a study beside its instances; `order_key` of its own number, or of the order that names it."""
 
     study_instance_uid: str
     study_version: int
@@ -82,7 +82,7 @@ def study_row(connection: Connection, study_instance_uid: str) -> StudyRow:
         row.study_version,
         Purpose(row.purpose),
         row.patient_key,
-        row.order_key,
+        row.named_by or row.order_key,
         row.prior,
         utc(row.first_received_at),
         utc(row.last_received_at),

@@ -13,11 +13,13 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    UniqueConstraint,
     false,
     text,
 )
 
 metadata = MetaData()
+Serial = BigInteger().with_variant(Integer, "sqlite")
 NO_HASH = text("content_sha256 = ''")
 
 study = Table(
@@ -33,6 +35,9 @@ study = Table(
     Column("last_received_at", DateTime(timezone=True), nullable=False),
     Column("held", Boolean, nullable=False, server_default=false()),  # under review: retention keeps it
     Column("suppressed_at", DateTime(timezone=True)),  # an operator wants no answer of it
+    Column("named_by", String(64), nullable=False, server_default=""),  # the order that names it, where its own is none
+    Index("ingest_study_order", "order_key"),
+    Index("ingest_study_patient", "patient_key"),
 )
 
 series = Table(
@@ -127,4 +132,66 @@ position = Table(
     Column("segment", BigInteger, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("taken_in", BigInteger, nullable=False),
+)
+
+# One row for each message of orders and reports that was answered; the bytes of refused ones: identity_message.
+message = Table(
+    "ingest_message",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("sender", String(64), nullable=False),
+    Column("control_id", String(200), nullable=False),
+    Column("content_digest", String(64), nullable=False),  # keyed; of everything behind the header segment
+    Column("kind", String(16), nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("settled", String(16), nullable=False, server_default=""),  # a refused one: replayed or discarded
+    Column("settled_at", DateTime(timezone=True)),
+    UniqueConstraint("sender", "control_id", "content_digest", name="ingest_message_identity"),
+    Index("ingest_message_refused", "outcome", "settled"),
+)
+
+# An order as all its messages together make it. `facts`: each with the time and the rank of the message that said it.
+placed_order = Table(
+    "ingest_order",
+    metadata,
+    Column("order_key", String(64), primary_key=True),
+    Column("order_version", Integer, nullable=False),
+    Column("patient_key", String(64), nullable=False, index=True),
+    Column("is_cancelled", Boolean, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("first_heard_at", DateTime(timezone=True), nullable=False),
+    Column("stated_at", DateTime(timezone=True), nullable=False),
+)
+
+# The studies that an order names by their UIDs.
+named_study = Table(
+    "ingest_order_study",
+    metadata,
+    Column("order_key", String(64), primary_key=True),
+    Column("study_instance_uid", String(64), primary_key=True),
+    Index("ingest_order_study_uid", "study_instance_uid"),
+)
+
+report = Table(
+    "ingest_report",
+    metadata,
+    Column("report_key", String(64), primary_key=True),  # the order's key, or the StudyInstanceUID without one
+    Column("report_version", BigInteger, primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("order_key", String(64), nullable=False),
+    Column("study_instance_uids", JSON, nullable=False),
+    Column("content_digest", String(64), nullable=False),
+    Column("stated_at", DateTime(timezone=True), nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+)
+
+# Whom a patient was merged into, the last word on it.
+merge = Table(
+    "ingest_merge",
+    metadata,
+    Column("merged_key", String(64), primary_key=True),
+    Column("surviving_key", String(64), nullable=False),
+    Column("stated_at", DateTime(timezone=True), nullable=False),
 )

@@ -30,11 +30,12 @@ def listener_configuration(settings: Settings, *, is_durable: bool = True) -> Li
         },
         known_senders_only=settings.known_senders_only,
         max_associations=settings.max_associations,
+        max_instance_bytes=settings.max_instance_bytes,
         reserve_bytes=settings.disk_reserve_bytes,
         idle_seconds=settings.association_idle_seconds,
         log_bytes=settings.write_ahead_log_bytes,
         tls_port=settings.dicom_tls_port,
-        tls=TLSFiles(*files) if files else None,
+        tls=TLSFiles(*files) if files and settings.dicom_tls_port else None,
         is_durable=is_durable,
         log_level=settings.log_level,
     )

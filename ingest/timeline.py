@@ -1,4 +1,4 @@
-"""What ingest tells of a study: received, complete, confirmed, deleted, and what operators did."""
+"""What ingest tells of a study: received, complete, confirmed, deleted, ordered, reported, and what operators did."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from ingest import operating_store
 from ingest.looking_up import Target
+from ingest.orders.timeline import study_moments
 from ingest.tables import conflict, instance, series, study
 from voorrang.clock import utc
 from voorrang.events.records import SeriesCompleted, SeriesConfirmed
@@ -21,6 +22,7 @@ def timeline(connection: Connection, study_instance_uid: str) -> list[Moment]:
         *_announced(connection, study_instance_uid),
         *_deleted(connection, study_instance_uid),
         *_acts(connection, study_instance_uid),
+        *study_moments(connection, study_instance_uid),
     ]
 
 

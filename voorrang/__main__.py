@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from voorrang.commands import bench, demo, doctor, migrate, models, services, up, where
+from voorrang.commands import bench, demo, doctor, migrate, models, services, simulate, up, where
 from voorrang.errors import ConfigurationError, RetryableError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Research and validation software: not CE-marked, not for clinical use.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (up, demo, services, where, models, migrate, doctor, bench):
+    for module in (up, demo, services, where, models, simulate, migrate, doctor, bench):
         module.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 _EXTRA_OF = {
     "pynetdicom": "ingest",
     "pydicom": "ingest",
+    "hl7": "ingest",
     "numpy": "inference",
     "scipy": "inference",
     "torch": "inference",

@@ -3,9 +3,10 @@ The loop that every consumer runs: poll, handle, commit; retry, dead-letter, sto
 
 The loop polls while a handler works in another thread, so that a handler may take minutes without the group taking
 its partitions away, and after each message, so that an urgent one never waits behind what was fetched before it. What
-has been fetched waits in a small buffer, the urgent topics first; a partition whose buffer
-is full is paused, which is all the back pressure that is needed. An offset is committed only when everything before
-it in its partition has been handled.
+has been fetched waits in a small buffer, the urgent topics first and the partitions of a topic in turns; a topic that
+was passed over `MAX_PASSED_OVER` times goes next, so that a flood of urgent messages slows the others and never stops
+them. A partition whose buffer is full is paused, which is all the back pressure that is needed. An offset is committed
+only when everything before it in its partition has been handled.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ Handler = Callable[[Event[Any]], None]
 POLL_SECONDS = 0.1
 POLL_WHILE_BUSY_SECONDS = 0.2
 MAX_BUFFERED = 16
+MAX_PASSED_OVER = 9  # at least one message in ten is of a later topic, as long as one waits
 ATTEMPTS = 5
 
 
@@ -85,6 +87,8 @@ class ConsumerLoop:
     backoff: Backoff = field(default_factory=Backoff)
     on_joined: Callable[[], None] = lambda: None
     _buffers: dict[Partition, deque[Received]] = field(default_factory=dict)
+    _passed_over: dict[str, int] = field(default_factory=dict)
+    _served: dict[Partition, int] = field(default_factory=dict)
     _joined: bool = False
 
     def run(self) -> None:
@@ -138,7 +142,17 @@ class ConsumerLoop:
         if not waiting:
             return None
         order = {topic: index for index, topic in enumerate(self.topics)}
-        return self._buffers[min(waiting, key=lambda p: (order.get(p.topic, len(order)), p.number))][0]
+
+        def turn(p: Partition) -> tuple[bool, int, int, int]:
+            """Return what decides whose turn it is; the smallest goes."""
+            is_due = self._passed_over.get(p.topic, 0) >= MAX_PASSED_OVER
+            return not is_due, order.get(p.topic, len(order)), self._served.get(p, 0), p.number
+
+        first = min(waiting, key=turn)
+        topics = {p.topic for p in waiting}
+        self._passed_over = {t: 0 if t == first.topic else self._passed_over.get(t, 0) + 1 for t in topics}
+        self._served[first] = 1 + max(self._served.values(), default=0)
+        return self._buffers[first][0]
 
     def _settle(self, message: Received) -> bool:
         """Handle one message to its end; False only when told to stop first."""

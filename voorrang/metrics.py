@@ -23,6 +23,10 @@ ASSOCIATIONS_OPEN = Gauge("voorrang_associations_open", "DICOM associations that
 HASH_CPU_SECONDS = Counter("voorrang_hash_cpu_seconds_total", "Processor time of hashing what was received")
 STUDIES_RECEIVED = Counter("voorrang_studies_received_total", "Studies seen for the first time")
 SERIES_COMPLETED = Counter("voorrang_series_completed_total", "Series revisions complete", ["pathway", "partial"])
+ORDER_MESSAGES = Counter("voorrang_order_messages_total", "Orders and reports sent, by the answer", ["outcome"])
+ORDERS_WAITING = Gauge(
+    "voorrang_orders_waiting", "Orders, reports and studies that match nothing yet, and what was refused", ["reason"]
+)
 UNACCOUNTED_INSTANCES = Gauge(
     "voorrang_unaccounted_instances", "Accepted instances that are neither processed, refused nor waiting"
 )
@@ -49,6 +53,17 @@ READING_SECONDS = Histogram(
     "From message in hand to result stored",
     ["model"],
     buckets=WAIT_BUCKETS_SECONDS,
+)
+
+SERIES_FAILED = Counter("voorrang_series_failed_total", "Series that a model could not read", ["model", "reason"])
+COMPUTE_SECONDS = Counter(
+    "voorrang_model_compute_seconds_total", "Time that models computed, by where they did", ["model", "device"]
+)
+COMPUTE_COST = Counter(
+    "voorrang_model_compute_cost_total", "What models cost at the prices of the settings, in their currency", ["model"]
+)
+INFERENCE_PROCESSES_ENDED = Counter(
+    "voorrang_inference_processes_ended_total", "Processes of models that were killed or died", ["reason"]
 )
 
 ITEMS_OPEN = Gauge("voorrang_worklist_items", "Items on the list", ["tier", "state"])

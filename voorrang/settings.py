@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,10 +18,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from voorrang.errors import ConfigurationError
-from voorrang.events.records import Lane
+from voorrang.events.records import Lane, Tier
 from voorrang.purpose import Purpose
 
 CONFIG_VARIABLE = "VOORRANG_CONFIG"
+MAX_INSTANCE_BYTES = (4 << 30) + (64 << 20)  # the longest element (PS3.5 section 7.1), and room for the others
 
 
 class SenderRule(BaseModel):
@@ -35,6 +36,17 @@ class SenderRule(BaseModel):
     lane: Lane | None = None
     sop_classes: tuple[str, ...] = Field(default=(), description="what it may store; empty: every storage class")
     max_instances_per_second: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="0: no limit")
+
+
+class MessageSenderRule(BaseModel):
+    """What is agreed with one application that sends orders and reports (MSH-3)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    default_issuer: str = ""
+    character_set: str = Field(default="", description="of messages that name none, as MSH-18 would")
+    urgencies: dict[str, Tier] = Field(default_factory=dict, description="its own words for an urgency")
+    accession_from: Literal["", "IPC-1", "OBR-18", "OBR-3", "ORC-3"] = ""
 
 
 class Settings(BaseSettings):
@@ -66,8 +78,14 @@ class Settings(BaseSettings):
     )
     senders: dict[str, SenderRule] = Field(default_factory=dict)
     known_senders_only: bool = Field(default=False, description="reject a calling AE title that `senders` lacks")
+    hl7_port: int = Field(default=0, ge=0, le=65535, description="0: no orders and reports over MLLP")
+    hl7_tls_port: int = Field(default=0, ge=0, le=65535, description="0: without TLS")
+    hl7_senders: dict[str, MessageSenderRule] = Field(default_factory=dict, description="by MSH-3")
+    hl7_max_message_bytes: int = Field(default=4 << 20, ge=4096)
+    hl7_idle_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
     association_idle_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     max_associations: int = Field(default=64, ge=1)
+    max_instance_bytes: int = Field(default=MAX_INSTANCE_BYTES, ge=1 << 20, description="what is larger is refused")
     disk_reserve_bytes: int = Field(default=2_000_000_000, ge=0)
     write_ahead_log_bytes: int = Field(default=256 << 20, ge=64 << 20, description="for each process of the listener")
     disk_low_bytes: int | None = Field(default=None, ge=0, description="none: 2.5 times the reserve; 0: never")
@@ -77,6 +95,13 @@ class Settings(BaseSettings):
     inference_metrics_port: int = Field(default=9102, ge=1, le=65535)
     worklist_metrics_port: int = Field(default=9103, ge=1, le=65535)
     monitoring_metrics_port: int = Field(default=9104, ge=1, le=65535)
+    inference_device: Literal["auto", "cpu", "cuda"] = "auto"
+    inference_time_limit_seconds: float = Field(
+        default=600.0, gt=0, allow_inf_nan=False, description="for one model on one series"
+    )
+    inference_memory_bytes: int = Field(default=0, ge=0, description="of the models' process; 0: 0.8 of the machine's")
+    cpu_hour_cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    gpu_hour_cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     pathways_dir: Path | None = Field(default=None, description="none: the pathways of the package")
     time_zone: str = "Europe/Amsterdam"
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
@@ -102,10 +127,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
         files = (self.tls_certificate, self.tls_key, self.tls_authorities)
-        if self.dicom_tls_port and None in files:
-            raise ValueError(
-                "dicom_tls_port needs VOORRANG_TLS_CERTIFICATE, VOORRANG_TLS_KEY and VOORRANG_TLS_AUTHORITIES"
-            )
+        for name in ("dicom_tls_port", "hl7_tls_port"):
+            if getattr(self, name) and None in files:
+                raise ValueError(
+                    f"{name} needs VOORRANG_TLS_CERTIFICATE, VOORRANG_TLS_KEY and VOORRANG_TLS_AUTHORITIES"
+                )
         if not self.dicom_port and not self.dicom_tls_port:
             raise ValueError("dicom_port and dicom_tls_port are both 0: nobody could send; set one")
         return self
@@ -113,7 +139,7 @@ class Settings(BaseSettings):
     def tls_files(self) -> tuple[Path, Path, Path] | None:
         """Return certificate, key and authorities; None without TLS."""
         certificate, key, authorities = self.tls_certificate, self.tls_key, self.tls_authorities
-        if not self.dicom_tls_port or certificate is None or key is None or authorities is None:
+        if not (self.dicom_tls_port or self.hl7_tls_port) or certificate is None or key is None or authorities is None:
             return None
         return certificate, key, authorities
 
@@ -131,6 +157,11 @@ class Settings(BaseSettings):
     def archive_dir(self) -> Path:
         """Folder of the archive."""
         return self.data_dir / "archive"
+
+    @property
+    def bundles_dir(self) -> Path:
+        """Folder of the model bundles that were added."""
+        return self.data_dir / "bundles"
 
     @property
     def secret_file(self) -> Path:
@@ -202,7 +233,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _refuse_unknown_variables() -> None:
     known = {f"VOORRANG_{name.upper()}" for name in Settings.model_fields}
-    known |= {CONFIG_VARIABLE, "VOORRANG_READY_FD", "VOORRANG_TEST_DATA"}
+    known |= {CONFIG_VARIABLE, "VOORRANG_READY_FD", "VOORRANG_TEST_DATA", "VOORRANG_TEST_WEIGHTS"}
     unknown = sorted(name for name in os.environ if name.startswith("VOORRANG_") and name not in known)
     if unknown:
         raise ConfigurationError(f"unknown setting {', '.join(unknown)}: see docs/settings.md for the names")

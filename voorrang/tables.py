@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -85,6 +86,36 @@ identity_study = Table(
     Column("issuer", String(128), nullable=False),
     Column("study_description", String(256), nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
+)
+
+# What an order says that may name a person: its number, and the question in the words of whoever asks.
+identity_order = Table(
+    "identity_order",
+    metadata,
+    Column("order_key", String(64), primary_key=True),
+    Column("patient_key", String(64), nullable=False),
+    Column("accession_number", String(64), nullable=False),
+    Column("issuer", String(128), nullable=False),
+    Column("clinical_question", Text, nullable=False),
+    Column("procedure_text", String(256), nullable=False),
+    Index("identity_order_accession", "accession_number"),
+)
+
+# Every version of a report, in its own words; `report_key` is the order's key, or the StudyInstanceUID without one.
+identity_report = Table(
+    "identity_report",
+    metadata,
+    Column("report_key", String(64), primary_key=True),
+    Column("report_version", BigInteger, primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+# The bytes of messages of orders and reports that were refused, until a person has settled them.
+identity_message = Table(
+    "identity_message",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
 )
 
 model_version = Table(

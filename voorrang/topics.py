@@ -31,8 +31,11 @@ class Topic:
         return self.name + DEAD_LETTER_SUFFIX
 
 
-SERIES_COMPLETED_URGENT = Topic("series-completed-urgent", "series-completed", "ingest", ("inference",))
-SERIES_COMPLETED_ROUTINE = Topic("series-completed-routine", "series-completed", "ingest", ("inference",))
+# One worker reads a partition: with 3 of them two workers would share the work 2 to 1.
+SERIES_COMPLETED_URGENT = Topic("series-completed-urgent", "series-completed", "ingest", ("inference",), partitions=12)
+SERIES_COMPLETED_ROUTINE = Topic(
+    "series-completed-routine", "series-completed", "ingest", ("inference",), partitions=12
+)
 STUDY_UPDATED = Topic("study-updated", "study-updated", "ingest", ("worklist", "monitoring"))
 SERIES_CONFIRMED = Topic("series-confirmed", "series-confirmed", "ingest", ("worklist",))
 FINDINGS_SCORED = Topic("findings-scored", "findings-scored", "inference", ("ingest", "worklist", "monitoring"))
@@ -41,6 +44,14 @@ MODEL_ACTIVATED = Topic("model-activated", "model-activated", "register", ("work
 MODEL_SUSPENDED = Topic("model-suspended", "model-suspended", "register", ("worklist",), partitions=1)
 SERIES_DELETED = Topic("series-deleted", "series-deleted", "ingest", ("monitoring",))
 OPERATOR_ACTION = Topic("operator-action", "operator-action", "ingest", ("monitoring",))
+ORDER_PLACED = Topic("order-placed", "order-placed", "ingest", ("worklist", "monitoring"))
+ORDER_CHANGED = Topic("order-changed", "order-changed", "ingest", ("worklist", "monitoring"))
+ORDER_CANCELLED = Topic("order-cancelled", "order-cancelled", "ingest", ("worklist", "monitoring"))
+REPORT_PRELIMINARY = Topic("report-preliminary", "report-preliminary", "ingest", ("worklist", "monitoring"))
+REPORT_FINALIZED = Topic("report-finalized", "report-finalized", "ingest", ("worklist", "monitoring"))
+REPORT_CORRECTED = Topic("report-corrected", "report-corrected", "ingest", ("worklist", "monitoring"))
+PATIENT_MERGED = Topic("patient-merged", "patient-merged", "ingest", ("worklist", "monitoring"))
+PATIENT_CHANGED = Topic("patient-changed", "patient-changed", "ingest", ("worklist", "monitoring"))
 
 TOPICS: tuple[Topic, ...] = (
     SERIES_COMPLETED_URGENT,
@@ -53,6 +64,14 @@ TOPICS: tuple[Topic, ...] = (
     MODEL_SUSPENDED,
     SERIES_DELETED,
     OPERATOR_ACTION,
+    ORDER_PLACED,
+    ORDER_CHANGED,
+    ORDER_CANCELLED,
+    REPORT_PRELIMINARY,
+    REPORT_FINALIZED,
+    REPORT_CORRECTED,
+    PATIENT_MERGED,
+    PATIENT_CHANGED,
 )
 BY_NAME = {topic.name: topic for topic in TOPICS}
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread, stack_size
-from time import monotonic
 
 from ingest.ledger import LedgerWriter
+from ingest.listening.alone import only_listener
 from ingest.listening.configuration import ListenerConfiguration
 from ingest.listening.journaling import Journal
 from ingest.listening.places import REGION_BYTES, Places
@@ -33,7 +30,6 @@ from voorrang.readiness import tell_ready
 from voorrang.site_secret import load_site_keys
 
 FILL_EVERY_SECONDS = 0.25
-LOCK_SECONDS = 5.0  # a listener that was killed lets go when its last process has ended
 
 
 def main(told: ListenerConfiguration) -> int:
@@ -42,7 +38,7 @@ def main(told: ListenerConfiguration) -> int:
     stop = _stop_on_signal()
     archive = Archive(told.archive_dir, told.reserve_bytes)
     load_site_keys(told.secret_file)
-    with _only_listener(told.archive_dir):
+    with only_listener(told.archive_dir):
         archive.drop_parts()
         count = worker_count()
         _recover_left_over(told, archive, count)
@@ -124,21 +120,6 @@ def _recover_left_over(told: ListenerConfiguration, archive: Archive, count: int
     for folder in (told.archive_dir / "write-ahead").glob("[0-9]*"):
         if told.is_durable and int(folder.name) >= count:
             open_journal(told, archive, int(folder.name)).close()
-
-
-@contextmanager
-def _only_listener(folder: Path) -> Iterator[None]:
-    with (folder / "listener.lock").open("w") as lock:
-        deadline = monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if monotonic() > deadline:
-                    raise ConfigurationError("another listener writes this archive: stop it first") from error
-                Flag().wait(0.05)
-        yield
 
 
 def _stop_on_signal() -> Flag:

@@ -49,6 +49,8 @@ class ListenerConfiguration:
         Whether a calling AE title without a rule is rejected.
     max_associations
         At once.
+    max_instance_bytes
+        Of one file; what is larger is refused, and what is twice as large ends its association.
     reserve_bytes
         Room that stays free on the archive's disk.
     idle_seconds
@@ -71,6 +73,7 @@ class ListenerConfiguration:
     senders: dict[str, Sender] = field(default_factory=dict)
     known_senders_only: bool = False
     max_associations: int = 64
+    max_instance_bytes: int = (4 << 30) + (64 << 20)
     reserve_bytes: int = 0
     idle_seconds: float = 60.0
     request_seconds: float = 10.0

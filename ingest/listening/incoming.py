@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 from pathlib import Path
 
 from xxhash import xxh3_64
 
+from ingest.listening.protocol import AbortReason, ProtocolError
 from ingest.received import HEAD_BYTES
 from voorrang.archive.archive import Archive
 from voorrang.archive.durable import ArchiveFullError, write_all
@@ -32,11 +34,14 @@ class Incoming:
     ----------
     archive, files
         Where a part file goes, and whether there is room for it.
+    max_bytes
+        Of one instance, with what stands before its data set: of a larger one nothing is kept.
     """
 
-    def __init__(self, archive: Archive, files: InstanceFiles) -> None:
+    def __init__(self, archive: Archive, files: InstanceFiles, max_bytes: int = sys.maxsize) -> None:
         self._archive = archive
         self._files = files
+        self._max_bytes = max_bytes
         self.buffer = mmap.mmap(-1, FIRST_BYTES)
         self.record_head = mmap.mmap(-1, RECORD_HEAD_BYTES)
         self._view = memoryview(self.buffer)
@@ -77,6 +82,11 @@ class Incoming:
     def size_bytes(self) -> int:
         """How many bytes there are."""
         return self._spilled + self._used
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether there are more than there may be."""
+        return self.size_bytes > self._max_bytes
 
     @property
     def is_in_memory(self) -> bool:
@@ -147,6 +157,9 @@ class Incoming:
         self.has_new_head = self._written == 0 and not self._spilled
         piece = self._view[self._written : self._used]
         self._written = self._used
+        if self.is_too_large:
+            self._let_go()
+            return
         self._digest.update(piece)
         if self.failure is None:
             try:
@@ -156,6 +169,12 @@ class Incoming:
                 self._fail(error)
             except OSError as error:
                 self._fail(ArchiveFullError(f"the disk refused: {error.strerror}"))
+
+    def _let_go(self) -> None:
+        """Keep nothing of what is too large; whoever goes on for long is not waited for."""
+        self._drop_part()
+        if self.size_bytes > 2 * self._max_bytes:
+            raise ProtocolError(AbortReason.NOT_SPECIFIED, "data_set_without_end")
 
     def _fail(self, failure: ArchiveFullError) -> None:
         self.failure = failure

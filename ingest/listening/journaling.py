@@ -15,7 +15,7 @@ from typing import Any
 
 from ingest.ledger import LedgerWriter, encode_entry, segments
 from ingest.listening.incoming import Incoming
-from voorrang.archive.durable import ArchiveFullError, refusing_when_full, sync_file_system
+from voorrang.archive.durable import ArchiveFullError, file_time_ns, refusing_when_full, sync_file_system
 from voorrang.archive.instance_files import InstanceFiles, Stored
 from voorrang.archive.write_ahead_log import WriteAheadLog
 from voorrang.logs import get_logger
@@ -134,10 +134,11 @@ class Journal:
             return
         with self._checkpointing:
             reached = self.log.reached()
+            since_ns = file_time_ns()  # after that: what was answered later is in the log still
             if reached > self._checkpointed:
                 with refusing_when_full():
                     sync_file_system(self.ledger.folder)
-                    self.log.checkpoint(reached)
+                    self.log.checkpoint(reached, since_ns)
                 self._checkpointed = reached
 
     def keep_checkpointing(self, stop: Flag) -> None:

@@ -87,7 +87,7 @@ def read_proposal(pdu: bytes) -> Proposal:
         request.decode(pdu)
         primitive = request.to_primitive()
         calling, called = str(primitive.calling_ae_title).strip(), str(primitive.called_ae_title).strip()
-    except Exception as error:  # whatever the library trips over in bytes from the network
+    except Exception as error:  # whatever the library trips over in bytes from the network: the caller aborts
         raise NegotiationError(type(error).__name__) from error
     return Proposal(calling, called, primitive)
 
@@ -130,7 +130,7 @@ class Negotiator:
         """
         try:
             return self._accept(proposal, may_store)
-        except Exception as error:  # whatever the library trips over in values from the network
+        except Exception as error:  # whatever the library trips over in values from the network: the caller aborts
             raise NegotiationError(type(error).__name__) from error
 
     def _accept(self, proposal: Proposal, may_store: Callable[[str], bool]) -> Agreement:

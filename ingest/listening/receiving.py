@@ -6,7 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ingest.admission import Refusal, Request, StoreStatus, check_header, check_identifiers, purpose_of
+from ingest.admission import (
+    TOO_LARGE,
+    Refusal,
+    Request,
+    StoreStatus,
+    check_header,
+    check_identifiers,
+    purpose_of,
+)
 from ingest.ledger import INSTANCE, REFUSAL
 from ingest.listening.configuration import ListenerConfiguration
 from ingest.listening.heads import HeadIndex, IndexedHead
@@ -58,7 +66,7 @@ class Receiver:
 
     def incoming(self) -> Incoming:
         """Return the memory that an association needs."""
-        return Incoming(self.archive, self.files)
+        return Incoming(self.archive, self.files, self.configuration.max_instance_bytes)
 
     def begin(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> None:
         """Begin an instance: its data set is poured into `incoming` next."""
@@ -110,6 +118,8 @@ class Receiver:
     def _store(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> Refusal | None:
         if purpose_of(request, self.configuration.called_ae_titles) is None:
             return Refusal(StoreStatus.NOT_AUTHORISED, "unknown_called_ae_title")
+        if incoming.is_too_large:
+            return TOO_LARGE
         if refusal := check_identifiers(request):
             return refusal
         try:
@@ -188,6 +198,6 @@ class Receiver:
         if incoming.is_in_memory:
             return self.archive.quarantine(incoming.content(), reason)
         incoming.end()
-        part = Path(incoming.part or "")
+        locator = self.archive.quarantine_part(Path(incoming.part or ""), reason)
         incoming.hand_over()
-        return self.archive.quarantine_part(part, reason)
+        return locator

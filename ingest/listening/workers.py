@@ -107,7 +107,7 @@ class Workers:
                 code = self._work(number, lambda: _tell(self._writing))
         except ConfigurationError as problem:
             sys.stderr.write(f"voorrang: {problem}\n")
-        except Exception as error:  # noqa: BLE001 - whoever forked us sees no more than that we ended
+        except Exception as error:  # noqa: BLE001 - told here; whoever forked us sees that we ended, and forks anew
             get_logger().error("a listening process failed", number=number, reason=type(error).__name__)
             get_logger().debug("a listening process failed", exc_info=True)
         finally:

@@ -15,7 +15,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from ingest.admission import Request as StoreRequest
+from ingest.part10 import before_data_set
+from ingest.tables import refusal
+from ingest.torn import MACHINE_WENT_DOWN
 from tests.e2e.ingest_world import (
     IngestWorld,
     ingest_world,
@@ -23,10 +28,12 @@ from tests.e2e.ingest_world import (
     require_complete,
     require_same,
 )
-from tests.e2e.modality import Modality, make_series
+from tests.e2e.modality import Modality, Outgoing, make_series
+from tests.integration.listening import CT, EXPLICIT_LITTLE
 from tests.neighbours.embedded import embedded_missing
 from tests.neighbours.starting import wait_until
 from voorrang.archive.write_ahead_log import WriteAheadLog
+from voorrang.purpose import Purpose
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(embedded_missing()), reason=embedded_missing())]
 
@@ -42,13 +49,24 @@ def world(tmp_path: Path, migrated_sqlite: Path) -> Iterator[IngestWorld]:
 
 def lose_power(archive: Path, rng: random.Random) -> int:
     """Take away what no sync had reached; nothing may be running. Return how many files were hit."""
-    records = [one for folder in (archive / "write-ahead").iterdir() for one in WriteAheadLog(folder).records()]
+    records = [one for folder in (archive / "write-ahead").glob("[0-9]*") for one in WriteAheadLog(folder).records()]
     unsynced = {json.loads(record.meta)["locator"] for record in records}
     carried = {json.loads(record.meta)["locator"] for record in records if record.payload}  # of others a file is synced
     hit = sum(tear(archive / locator, rng) for locator in sorted(carried))
     for ledger in (archive / "ledger").iterdir():
         cut(max(ledger.iterdir()), unsynced)
+    (archive / "write-ahead" / "boot-id").write_text("the run of the machine that ended so")
     return hit
+
+
+def leave_half(world: IngestWorld, one: Outgoing) -> bytes:
+    """Leave a part of an instance under its name, as when the power goes before anybody was answered; return it."""
+    request = StoreRequest(CT, one.sop_instance_uid, "MODALITY0", "VOORRANG")
+    whole = before_data_set(request, EXPLICIT_LITTLE, Purpose.CLINICAL) + one.data_set
+    study = one.series_instance_uid.removesuffix(".1")
+    path = Path(world.archive.instance_path(study, one.series_instance_uid, one.sop_instance_uid))
+    path.write_bytes(whole[: len(whole) // 2])
+    return path.read_bytes()
 
 
 def tear(path: Path, rng: random.Random) -> bool:
@@ -90,6 +108,7 @@ def test_what_was_answered_before_the_power_went_is_there_when_it_is_back(world:
     listener.kill()
     assembler.kill()
     assert lose_power(world.settings.archive_dir, rng) >= SLICES // 4
+    torn = [leave_half(world, sent[-1])]
 
     listener.start()  # the second time nobody has read the ledger
     listener.wait_ready()
@@ -98,6 +117,7 @@ def test_what_was_answered_before_the_power_went_is_there_when_it_is_back(world:
     wait_until(modality.has_sent(before + SLICES), WITHIN_SECONDS, "another series")
     listener.kill()
     assert lose_power(world.settings.archive_dir, rng) >= SLICES // 2
+    torn.append(leave_half(world, sent[-2]))
 
     for program in (listener, assembler):
         program.start()
@@ -105,4 +125,7 @@ def test_what_was_answered_before_the_power_went_is_there_when_it_is_back(world:
     require_same(world, sent)
     require_complete(world, sent)
     require_accounted(world, sent)
+    waiting = world.rows(select(refusal.c.locator, refusal.c.reason))
+    assert {row.reason for row in waiting} == {MACHINE_WENT_DOWN}
+    assert sorted(world.archive.read(row.locator) for row in waiting) == sorted(torn)
     assert world.programs[0].said().count("recovered from the write-ahead log") >= 2

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from voorrang.bench.raw_association import AssociationLostError as AssociationLostError
+from voorrang.bench.raw_association import element, even, item, items, pdu, status_of
+
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
@@ -20,10 +23,6 @@ NO_DATA_SET, WITH_DATA_SET = 0x0101, 0x0000
 ACCEPTED, REJECTED, DATA, RELEASE, RELEASED, ABORT = 0x02, 0x03, 0x04, 0x05, 0x06, 0x07
 TIMEOUT_SECONDS = 20.0
 FRAGMENT = 16_000
-
-
-class AssociationLostError(Exception):
-    """The peer rejected or aborted the association, or closed the connection."""
 
 
 class RawSCU:
@@ -93,7 +92,7 @@ class RawSCU:
 
     def abort(self) -> None:
         """Send A-ABORT and close."""
-        self._socket.sendall(_pdu(ABORT, bytes(4)))
+        self._socket.sendall(pdu(ABORT, bytes(4)))
         self._socket.close()
 
     def vanish(self) -> None:
@@ -119,13 +118,13 @@ class RawSCU:
         )
 
     def _associate(self) -> None:
-        items = _item(0x10, APPLICATION_CONTEXT.encode())
+        asked = item(0x10, APPLICATION_CONTEXT.encode())
         for abstract, transfer in self._wanted:
             number = bytes([self._ids[abstract, transfer], 0, 0, 0])
-            items += _item(0x20, number + _item(0x30, abstract.encode()) + _item(0x40, transfer.encode()))
-        items += _item(0x50, _item(0x51, struct.pack(">L", FRAGMENT * 4)) + _item(0x52, b"1.2.826.0.1.3680043.8.498.9"))
+            asked += item(0x20, number + item(0x30, abstract.encode()) + item(0x40, transfer.encode()))
+        asked += item(0x50, item(0x51, struct.pack(">L", FRAGMENT * 4)) + item(0x52, b"1.2.826.0.1.3680043.8.498.9"))
         titles = self._called.ljust(16).encode("latin-1") + self._calling.ljust(16).encode("latin-1")
-        self._socket.sendall(_pdu(0x01, b"\0\1\0\0" + titles + bytes(32) + items))
+        self._socket.sendall(pdu(0x01, b"\0\1\0\0" + titles + bytes(32) + asked))
         kind, body = self._receive()
         if kind != ACCEPTED:
             raise AssociationLostError(f"PDU type {kind:02X} in answer to an association request")
@@ -133,7 +132,7 @@ class RawSCU:
         self.accepted = frozenset(by_id[number] for number, result in _results(body[68:]) if result == 0)
 
     def _release(self) -> None:
-        self._socket.sendall(_pdu(RELEASE, bytes(4)))
+        self._socket.sendall(pdu(RELEASE, bytes(4)))
         kind, _ = self._receive()
         if kind != RELEASED:
             raise AssociationLostError(f"PDU type {kind:02X} in answer to a release")
@@ -153,7 +152,7 @@ class RawSCU:
         kind, body = self._receive()
         if kind != DATA:
             raise AssociationLostError(f"PDU type {kind:02X} in answer to a message")
-        return _status(body[6:])
+        return status_of(body[6:])
 
     def _send_command(
         self, context: tuple[str, str], command: int, sop_class: str, sop_instance: str | None, flag: int
@@ -164,21 +163,21 @@ class RawSCU:
         self, context: tuple[str, str], command: int, sop_class: str, sop_instance: str | None, flag: int
     ) -> bytes:
         self._message_id += 1
-        elements = _element(0x0002, _even(sop_class.encode("latin-1"))) + _element(0x0100, struct.pack("<H", command))
-        elements += _element(0x0110, struct.pack("<H", self._message_id))
+        elements = element(0x0002, even(sop_class.encode("latin-1"))) + element(0x0100, struct.pack("<H", command))
+        elements += element(0x0110, struct.pack("<H", self._message_id))
         if command == C_STORE:
-            elements += _element(0x0700, struct.pack("<H", 0))
-        elements += _element(0x0800, struct.pack("<H", flag))
+            elements += element(0x0700, struct.pack("<H", 0))
+        elements += element(0x0800, struct.pack("<H", flag))
         if sop_instance is not None:
-            elements += _element(0x1000, _even(sop_instance.encode("latin-1")))
-        return self._pdv(context, 0x03, _element(0x0000, struct.pack("<L", len(elements))) + elements)
+            elements += element(0x1000, even(sop_instance.encode("latin-1")))
+        return self._pdv(context, 0x03, element(0x0000, struct.pack("<L", len(elements))) + elements)
 
     def _send_pdv(self, context: tuple[str, str], header: int, fragment: bytes) -> None:
         self._socket.sendall(self._pdv(context, header, fragment))
 
     def _pdv(self, context: tuple[str, str], header: int, fragment: bytes) -> bytes:
         value = bytes([self._ids[context], header]) + fragment
-        return _pdu(DATA, struct.pack(">L", len(value)) + value)
+        return pdu(DATA, struct.pack(">L", len(value)) + value)
 
     def _receive(self) -> tuple[int, bytes]:
         head = self._read(6)
@@ -197,39 +196,6 @@ class RawSCU:
         return found
 
 
-def _pdu(kind: int, body: bytes) -> bytes:
-    return bytes([kind, 0]) + struct.pack(">L", len(body)) + body
-
-
-def _item(kind: int, body: bytes) -> bytes:
-    return bytes([kind, 0]) + struct.pack(">H", len(body)) + body
-
-
-def _element(number: int, value: bytes) -> bytes:
-    """Encode one element of group 0000, Implicit VR Little Endian (PS3.7 section 6.3.1)."""
-    return struct.pack("<HHL", 0x0000, number, len(value)) + value
-
-
-def _even(value: bytes) -> bytes:
-    return value + b"\0" * (len(value) % 2)
-
-
-def _results(items: bytes) -> list[tuple[int, int]]:
+def _results(body_items: bytes) -> list[tuple[int, int]]:
     """Return (context id, result) of every presentation context in an A-ASSOCIATE-AC (PS3.8 section 9.3.3.2)."""
-    found, at = [], 0
-    while at < len(items):
-        kind, length = items[at], int.from_bytes(items[at + 2 : at + 4], "big")
-        if kind == 0x21:
-            found.append((items[at + 4], items[at + 6]))
-        at += 4 + length
-    return found
-
-
-def _status(command_set: bytes) -> int:
-    at = 0
-    while at < len(command_set):
-        _, number, length = struct.unpack("<HHL", command_set[at : at + 8])
-        if number == 0x0900:
-            return int.from_bytes(command_set[at + 8 : at + 8 + length], "little")
-        at += 8 + length
-    raise AssociationLostError("an answer without a status")
+    return [(value[0], value[2]) for kind, value in items(body_items) if kind == 0x21]

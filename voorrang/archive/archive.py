@@ -12,7 +12,9 @@ from time import monotonic
 from voorrang.archive.durable import (
     ArchiveFullError,
     UnsafeIdentifierError,
+    give_name,
     refusing_when_full,
+    sync_file,
     sync_folder,
     write_once,
 )
@@ -22,6 +24,7 @@ SUFFIX = ".dcm"
 CONFLICT = ".conflict-"
 LOOK_AT_DISK_SECONDS = 0.1  # what others write in that time is what the reserve is for
 _MAX_FOLDERS = 10_000
+_READ_BYTES = 1 << 20
 
 
 class Archive:
@@ -87,23 +90,35 @@ class Archive:
         return self.locator(path)
 
     def quarantine(self, content: bytes | memoryview, reason: str) -> str:
-        """Keep what was refused, with its reason; return the locator."""
-        self.require_room(len(content))
-        path = self.root / "quarantine" / uuid.uuid4().hex
+        """
+        Keep what was refused, with its reason; return the locator.
+
+        The same bytes, refused again for the same reason, are kept once: a sender tries again and again.
+        """
+        digest = _refused(reason)
+        digest.update(content)
+        path = self._quarantined(digest.hexdigest())
         with refusing_when_full():
-            path.parent.mkdir(exist_ok=True)
-            write_once(path.with_suffix(".reason"), reason.encode(), self._part())
-            write_once(path, bytes(content), self._part())
+            if not path.exists():
+                self.require_room(len(content))
+                self._write_reason(path, reason)
+                write_once(path, bytes(content), self._part())
         return self.locator(path)
 
     def quarantine_part(self, part: Path, reason: str) -> str:
-        """Keep a part file that was refused, whatever its size, with its reason; return the locator."""
-        path = self.root / "quarantine" / uuid.uuid4().hex
+        """Keep a file that was refused, whatever its size, as `quarantine` does; it is moved there, or dropped."""
+        digest = _refused(reason)
         with refusing_when_full():
-            path.parent.mkdir(exist_ok=True)
-            write_once(path.with_suffix(".reason"), reason.encode(), self._part())
-            part.rename(path)
-            sync_folder(path.parent)
+            with part.open("rb") as file:
+                while piece := file.read(_READ_BYTES):
+                    digest.update(piece)
+            path = self._quarantined(digest.hexdigest())
+            sync_file(part)
+            self._write_reason(path, reason)
+            if give_name(str(part), str(path)):
+                sync_folder(path.parent)
+            else:
+                part.unlink()
         return self.locator(path)
 
     def path(self, locator: str) -> Path:
@@ -195,8 +210,20 @@ class Archive:
         """Forget that a folder was made: somebody has removed it."""
         self._folders.pop((study, series), None)
 
+    def _quarantined(self, digest: str) -> Path:
+        return self.root / "quarantine" / digest[:32]
+
+    def _write_reason(self, path: Path, reason: str) -> None:
+        path.parent.mkdir(exist_ok=True)
+        write_once(path.with_suffix(".reason"), reason.encode(), self._part())
+
     def _part(self) -> Path:
         return self.incoming / uuid.uuid4().hex
+
+
+def _refused(reason: str) -> hashlib._Hash:
+    """Begin the digest that names what is refused: the bytes follow."""
+    return hashlib.sha256(reason.encode() + b"\0")
 
 
 def folder_chain(root: Path, folder: Path) -> list[Path]:

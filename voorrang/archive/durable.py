@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1  # Linux renameat2(2)
+_CLOCK_REALTIME_COARSE = 5  # Linux clock_gettime(2): what files get their times by
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -63,6 +65,11 @@ def sync_file_system(folder: Path | str) -> None:
             raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(descriptor)
+
+
+def file_time_ns() -> int:
+    """Return the time that a file would get that is written now, nanoseconds since 1970."""
+    return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
 
 
 def write_all(descriptor: int, content: memoryview | bytes) -> None:

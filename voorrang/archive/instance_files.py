@@ -78,7 +78,7 @@ class InstanceFiles:
                 finally:
                     os.close(descriptor)
                 stored = self._name(part, path, study, series, len(part10))
-            except BaseException:
+            except BaseException:  # goes on to whoever stores, which refuses the instance: no part file stays
                 _unlink(part)
                 raise
         if stored.outcome == "duplicate":

@@ -168,10 +168,19 @@ class WriteAheadLog:
         with self._lock:
             return min(self._unsettled) - 1 if self._unsettled else self._serial
 
-    def checkpoint(self, serial: int) -> None:
-        """Say that everything up to a record is durable elsewhere: its room may be used again."""
+    def checkpoint(self, serial: int, since_ns: int | None = None) -> None:
+        """
+        Say that everything up to a record is durable elsewhere: its room may be used again.
+
+        Parameters
+        ----------
+        serial
+            The record.
+        since_ns
+            When the sync began that made it so: the checkpoint gets that time, since what is younger may be torn.
+        """
         if serial > self._checkpoint:
-            self._write_checkpoint(serial)
+            self._write_checkpoint(serial, since_ns)
         with self._lock:
             self._lock.notify_all()
 
@@ -245,11 +254,13 @@ class WriteAheadLog:
         self._key = int(told["key"])
         return int(told["serial"])
 
-    def _write_checkpoint(self, serial: int) -> None:
+    def _write_checkpoint(self, serial: int, since_ns: int | None = None) -> None:
         part = self.folder / f"{_CHECKPOINT}.part"
         with part.open("wb") as file:
             file.write(json.dumps({"serial": serial, "key": self._key}).encode())
             file.flush()
+            if since_ns is not None:
+                os.utime(file.fileno(), ns=(since_ns, since_ns))
             os.fsync(file.fileno())
         part.replace(self.folder / _CHECKPOINT)
         sync_folder(self.folder)

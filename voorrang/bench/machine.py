@@ -11,7 +11,7 @@ from typing import Any
 
 from voorrang.bench.programs import PeerMissingError, dcmtk_program, program, said
 
-_PACKAGES = ("voorrang", "pynetdicom", "pydicom", "kafka-python", "SQLAlchemy")
+_PACKAGES = ("voorrang", "pynetdicom", "pydicom", "kafka-python", "SQLAlchemy", "numpy", "highdicom", "torch")
 
 
 def describe_machine(scratch: Path) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class RawAssociation:
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         try:
             if kind is None:
-                self._socket.sendall(_pdu(RELEASE, bytes(4)))
+                self._socket.sendall(pdu(RELEASE, bytes(4)))
                 self._receive()
         except (OSError, AssociationLostError):
             pass  # every instance was answered: how it ends changes nothing
@@ -103,7 +103,7 @@ class RawAssociation:
                 raise AssociationLostError(f"PDU type {kind:02X} in answer to a C-STORE")
             command += body[PDV_HEAD_BYTES:]
             if body[PDV_HEAD_BYTES - 1] & _LAST_DATA:
-                return _status_of(command)
+                return status_of(command)
 
     def _receive(self) -> tuple[int, bytes]:
         head = self._read(PDU_HEAD_BYTES)
@@ -136,44 +136,48 @@ def first_fragment_at(offset: int) -> int:
 
 
 def _associate_request(calling: str) -> bytes:
-    syntaxes = _item(0x30, CT_IMAGE_STORAGE) + _item(0x40, EXPLICIT_LITTLE)
-    user = _item(_MAX_LENGTH_ITEM, struct.pack(">L", MAX_PDU_BYTES)) + _item(0x52, IMPLEMENTATION_UID)
-    items = _item(0x10, APPLICATION_CONTEXT)
-    items += _item(0x20, bytes([CONTEXT_ID, 0, 0, 0]) + syntaxes) + _item(_USER_ITEM, user)
+    syntaxes = item(0x30, CT_IMAGE_STORAGE) + item(0x40, EXPLICIT_LITTLE)
+    user = item(_MAX_LENGTH_ITEM, struct.pack(">L", MAX_PDU_BYTES)) + item(0x52, IMPLEMENTATION_UID)
+    items = item(0x10, APPLICATION_CONTEXT)
+    items += item(0x20, bytes([CONTEXT_ID, 0, 0, 0]) + syntaxes) + item(_USER_ITEM, user)
     titles = AE_TITLE.ljust(16).encode() + calling.ljust(16).encode()
-    return _pdu(ASSOCIATE, b"\0\1\0\0" + titles + bytes(32) + items)
+    return pdu(ASSOCIATE, b"\0\1\0\0" + titles + bytes(32) + items)
 
 
 def _store_request(message_id: int, sop_instance_uid: bytes) -> bytes:
-    elements = _element(0x0002, _even(CT_IMAGE_STORAGE)) + _element(0x0100, struct.pack("<H", 0x0001))
-    elements += _element(0x0110, struct.pack("<H", message_id)) + _element(0x0700, struct.pack("<H", 0))
-    elements += _element(0x0800, struct.pack("<H", 0)) + _element(0x1000, _even(sop_instance_uid))
-    return bytes(_data_pdu(_LAST_COMMAND, _element(0x0000, struct.pack("<L", len(elements))) + elements))
+    elements = element(0x0002, even(CT_IMAGE_STORAGE)) + element(0x0100, struct.pack("<H", 0x0001))
+    elements += element(0x0110, struct.pack("<H", message_id)) + element(0x0700, struct.pack("<H", 0))
+    elements += element(0x0800, struct.pack("<H", 0)) + element(0x1000, even(sop_instance_uid))
+    return bytes(_data_pdu(_LAST_COMMAND, element(0x0000, struct.pack("<L", len(elements))) + elements))
 
 
 def _data_pdu(control: int, fragment: bytes) -> bytes:
     value = bytes([CONTEXT_ID, control]) + fragment
-    return _pdu(DATA, struct.pack(">L", len(value)) + value)
+    return pdu(DATA, struct.pack(">L", len(value)) + value)
 
 
-def _pdu(kind: int, body: bytes) -> bytes:
+def pdu(kind: int, body: bytes) -> bytes:
+    """Return a PDU (PS3.8 section 9.3.1)."""
     return bytes([kind, 0]) + struct.pack(">L", len(body)) + body
 
 
-def _item(kind: int, body: bytes) -> bytes:
+def item(kind: int, body: bytes) -> bytes:
+    """Return an item of an association request (PS3.8 section 9.3.2)."""
     return bytes([kind, 0]) + struct.pack(">H", len(body)) + body
 
 
-def _element(number: int, value: bytes) -> bytes:
-    """Encode one element of group 0000, Implicit VR Little Endian (PS3.7 section 6.3.1)."""
+def element(number: int, value: bytes) -> bytes:
+    """Return an element of group 0000, Implicit VR Little Endian (PS3.7 section 6.3.1)."""
     return struct.pack("<HHL", 0x0000, number, len(value)) + value
 
 
-def _even(value: bytes) -> bytes:
+def even(value: bytes) -> bytes:
+    """Pad a UID to an even length."""
     return value + b"\0" * (len(value) % 2)
 
 
-def _items(body: bytes) -> list[tuple[int, bytes]]:
+def items(body: bytes) -> list[tuple[int, bytes]]:
+    """Return kind and value of each item."""
     found, at = [], 0
     while at + 4 <= len(body):
         length = int.from_bytes(body[at + 2 : at + 4], "big")
@@ -183,15 +187,23 @@ def _items(body: bytes) -> list[tuple[int, bytes]]:
 
 
 def _is_context_accepted(body: bytes) -> bool:
-    return any(kind == _CONTEXT_ITEM and value[2] == 0 for kind, value in _items(body[68:]))
+    return any(kind == _CONTEXT_ITEM and value[2] == 0 for kind, value in items(body[68:]))
 
 
 def _max_length(body: bytes) -> int:
-    user = next((value for kind, value in _items(body[68:]) if kind == _USER_ITEM), b"")
-    return next((int.from_bytes(value, "big") for kind, value in _items(user) if kind == _MAX_LENGTH_ITEM), 0)
+    user = next((value for kind, value in items(body[68:]) if kind == _USER_ITEM), b"")
+    return next((int.from_bytes(value, "big") for kind, value in items(user) if kind == _MAX_LENGTH_ITEM), 0)
 
 
-def _status_of(command_set: bytes) -> int:
+def status_of(command_set: bytes) -> int:
+    """
+    Return the status in the command set of a response.
+
+    Raises
+    ------
+    AssociationLostError
+        When there is none.
+    """
     at = 0
     while at + 8 <= len(command_set):
         _, number, length = struct.unpack("<HHL", command_set[at : at + 8])

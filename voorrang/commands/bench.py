@@ -28,6 +28,8 @@ def add_parser(commands: Any) -> None:
     crowd = _add(names, "ingest-crowd", "one large study while 24 others send (about 7 minutes)")
     crowd.add_argument("--seconds", type=_count, default=60, metavar="N", help="of each crowd at most (%(default)s)")
     crowd.set_defaults(run=run_ingest_crowd)
+    inference = _add(names, "inference", "reading and computing, beside pydicom and highdicom (about 1 minute)")
+    inference.set_defaults(run=run_inference)
 
 
 def run_ingest(arguments: argparse.Namespace) -> int:
@@ -60,6 +62,16 @@ def run_ingest_crowd(arguments: argparse.Namespace) -> int:
         report = run_crowd_bench(
             Path(folder), CrowdPlan(seconds=arguments.seconds), _say, has_own_network=has_own_network
         )
+    _print(report, as_json=arguments.json)
+    return 0
+
+
+def run_inference(arguments: argparse.Namespace) -> int:
+    """Run the bench of inference."""
+    from voorrang.bench.inference import run_inference_bench
+
+    with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
+        report = run_inference_bench(Path(folder), _say)
     _print(report, as_json=arguments.json)
     return 0
 
@@ -102,6 +114,7 @@ def _print(report: Report, *, as_json: bool) -> None:
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
     if not rows:
         return []
+    rows = [row for row in rows if row.keys() == rows[0].keys()]  # the others are in the JSON
     columns = [name for name, value in rows[0].items() if isinstance(value, (str, int, float, bool))]
     cells = [columns, *([str(row[name]) for name in columns] for row in rows)]
     widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]

@@ -86,10 +86,14 @@ def _print_orders(report: DemoReport, names: dict[str, str]) -> None:
     for old, new in zip(by_arrival, by_rank, strict=True):
         left, right = (names.get(row["study_instance_uid"], "") for row in (old, new))
         lines.append(f"{old['rank_fifo']:>2} {left:<23}{new['rank']:>2} {right:<23}{new['reason']}")
-    seconds = [
-        row["seconds_last_slice_to_ranked"] for row in report.rows if row["seconds_last_slice_to_ranked"] is not None
-    ]
-    if seconds:
-        lines += ["", f"last slice to visible priority: {min(seconds):.1f} to {max(seconds):.1f} s"]
+    timed = [row for row in report.rows if row["seconds_last_slice_to_ranked"] is not None]
+    if timed:
+        lines.append("")
+    for pathway in sorted({row["pathway"] for row in timed}):
+        seconds = [row["seconds_last_slice_to_completed"] for row in timed if row["pathway"] == pathway]
+        lines.append(f"last slice to the start of a model, {pathway}: {min(seconds):.1f} to {max(seconds):.1f} s")
+    if timed:
+        seconds = [row["seconds_last_slice_to_ranked"] for row in timed]
+        lines.append(f"last slice to visible priority: {min(seconds):.1f} to {max(seconds):.1f} s")
     lines.append(f"{report.accepted_instances} images accepted, {report.accounted_instances} accounted for")
     sys.stdout.write("\n".join(lines) + "\n")

@@ -91,7 +91,7 @@ def _pathways(settings: Settings) -> str:
 def _models(settings: Settings) -> str:
     from inference.service import load_models
 
-    models = load_models(load_pathways(settings.pathways_dir))
+    models = load_models(load_pathways(settings.pathways_dir), settings.bundles_dir)
     return ", ".join(f"{name} {model.version}" for name, model in models.items())
 
 

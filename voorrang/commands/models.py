@@ -5,21 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from voorrang import register
 from voorrang.clock import SystemClock
-from voorrang.database import Connection, Database
+from voorrang.commands import adding_models, explaining_selection
+from voorrang.commands.adding_models import open_register, version_of
 from voorrang.errors import ConfigurationError
-from voorrang.migrating import require_current
-from voorrang.pathways.loading import load_pathways
-from voorrang.pathways.pathway import Pathway
 from voorrang.register import Actor, EnvelopeFacts, Influence, ModelVersion
-from voorrang.settings import Settings, load_settings
-from voorrang.statement import RESEARCH
+from voorrang.settings import load_settings
 
 
 def add_parser(commands: Any) -> None:
@@ -27,7 +22,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("model", help="run a model over a folder; list, add, activate, suspend models")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     run_one = verbs.add_parser("run", help="a model over the DICOM files of a folder, no services needed")
-    run_one.add_argument("name", help="reference-head or reference-lung")
+    run_one.add_argument("name", help="reference-head, reference-lung, or a bundle that was added")
     run_one.add_argument("folder", type=Path, help="searched with all within it; what is not DICOM is ignored")
     run_one.add_argument("--json", action="store_true", help="one JSON line per series and nothing else")
     run_one.set_defaults(run=run_model)
@@ -37,9 +32,8 @@ def add_parser(commands: Any) -> None:
     show = verbs.add_parser("show", help="one model: versions and decisions")
     show.add_argument("name")
     show.set_defaults(run=show_model)
-    add = verbs.add_parser("add", help="register a model that comes with the platform; influence none")
-    add.add_argument("name")
-    add.set_defaults(run=add_model)
+    adding_models.add_parser(verbs)
+    explaining_selection.add_parser(verbs)
     for verb, act, text in (
         ("activate", activate_model, "give a registered model its influence on a pathway"),
         ("suspend", suspend_model, "take a model's influence away; the order is without it within 10 s"),
@@ -57,13 +51,13 @@ def add_parser(commands: Any) -> None:
 
 def run_model(arguments: argparse.Namespace) -> int:
     """Run a model over a folder; exit 0 when it ran, whatever the states."""
-    from inference.models import UnknownModelError, load_model
+    from inference.models import MODEL_NAMES, UnknownModelError, load_model
     from inference.run_folder import run_folder
 
     if not arguments.folder.is_dir():
         raise ConfigurationError(f"{arguments.folder} is not a folder")
     try:
-        model = load_model(arguments.name)
+        model = load_model(arguments.name, None if arguments.name in MODEL_NAMES else load_settings().bundles_dir)
     except UnknownModelError as error:
         sys.stderr.write(f"voorrang: {error}\n")
         return 2
@@ -79,7 +73,7 @@ def run_model(arguments: argparse.Namespace) -> int:
 
 def list_models(arguments: argparse.Namespace) -> int:
     """List the register."""
-    with _register() as (connection, _, __):
+    with open_register() as (connection, _, __):
         active = register.activations(connection)
         for model in register.registered(connection):
             uses = {a.pathway: a.influence.value for a in active if a.model == model}
@@ -97,7 +91,7 @@ def list_models(arguments: argparse.Namespace) -> int:
 
 def show_model(arguments: argparse.Namespace) -> int:
     """Show one model as JSON."""
-    with _register() as (connection, _, __):
+    with open_register() as (connection, _, settings):
         versions = register.registered(connection, arguments.name)
         decisions = register.decisions(connection, arguments.name)
     if not versions:
@@ -108,24 +102,16 @@ def show_model(arguments: argparse.Namespace) -> int:
             {"version": v.version, "weights_digest": v.weights_digest, "statement": v.statement} for v in versions
         ],
         "decisions": decisions,
+        **adding_models.shown_bundle(settings, arguments.name),
     }
     sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
-    return 0
-
-
-def add_model(arguments: argparse.Namespace) -> int:
-    """Register a model of the platform."""
-    version = _version_here(arguments.name)
-    with _register() as (connection, _, __):
-        register.register_model(connection, version, SystemClock().now())
-    sys.stdout.write(f"{version.model_id} {version.version} registered; influence none\n")
     return 0
 
 
 def activate_model(arguments: argparse.Namespace) -> int:
     """Give a model its influence."""
     version = _version_here(arguments.name)
-    with _register() as (connection, pathways, settings):
+    with open_register() as (connection, pathways, settings):
         pathway = pathways.get(arguments.pathway)
         if pathway is None:
             raise ConfigurationError(f"no pathway {arguments.pathway}; there are {', '.join(pathways)}")
@@ -144,7 +130,7 @@ def activate_model(arguments: argparse.Namespace) -> int:
 
 def suspend_model(arguments: argparse.Namespace) -> int:
     """Take a model's influence away."""
-    with _register() as (connection, _, settings):
+    with open_register() as (connection, _, settings):
         register.suspend(
             connection,
             arguments.pathway,
@@ -157,27 +143,14 @@ def suspend_model(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _register() -> Iterator[tuple[Connection, dict[str, Pathway], Settings]]:
-    settings = load_settings()
-    pathways = load_pathways(settings.pathways_dir)
-    database = Database(settings.url())
-    try:
-        require_current(database)
-        with database.write() as connection:
-            yield connection, pathways, settings
-    finally:
-        database.close()
-
-
 def _version_here(name: str) -> ModelVersion:
     from inference.models import UnknownModelError, load_model
 
     try:
-        model = load_model(name)
+        model = load_model(name, load_settings().bundles_dir)
     except UnknownModelError as error:
         raise ConfigurationError(str(error)) from error
-    return ModelVersion(model.model_id, model.version, model.weights_digest, RESEARCH)
+    return version_of(model)
 
 
 def _actor(arguments: argparse.Namespace) -> Actor:

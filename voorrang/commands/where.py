@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What is known of one study."""
+    """What is known of one study, or of an order that has none yet: `study_instance_uid` is empty then."""
 
     study_instance_uid: str
     moments: tuple[Moment, ...]
@@ -76,12 +76,24 @@ def find(
     uids = [target.study_instance_uid for target in targets(connection, asked)]
     if not uids and (of_instance := study_of_instance(connection, asked)):
         uids = [of_instance]
+    if not uids and (orders := _orders_without_images(connection, asked)):
+        return orders
     if not uids:
         raise ConfigurationError(
             f"nothing is known of {asked}: it was never received here, or was refused "
             "(`voorrang ingest quarantine list`)"
         )
     return [_whereabouts(connection, uid, settings, pathways, now) for uid in uids]
+
+
+def _orders_without_images(connection: Connection, accession_number: str) -> list[Whereabouts]:
+    from ingest.orders.timeline import order_moments, order_waits
+    from voorrang.identity import orders_of_accession
+
+    return [
+        Whereabouts("", tuple(order_moments(connection, key)), order_waits(connection, key))
+        for key in orders_of_accession(connection, accession_number.strip())
+    ]
 
 
 def _whereabouts(
@@ -117,7 +129,8 @@ def _as_json(found: Whereabouts) -> str:
 
 
 def _as_text(found: Whereabouts, zone: ZoneInfo) -> str:
-    lines = [f"study {found.study_instance_uid} (times: {zone.key})"]
+    what = f"study {found.study_instance_uid}" if found.study_instance_uid else "an order without images"
+    lines = [f"{what} (times: {zone.key})"]
     width = max(len(moment.what) for moment in found.moments)
     lines += [f"{site_time(m.at, zone)}  {m.what:{width}}  {printable(m.detail)}" for m in found.moments]
     return "\n".join([*lines, f"waits for: {found.waits_for}", ""])

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from ingest.operating_store import COMPLETED_TOPICS
 from ingest.tables import conflict, instance, series
 from voorrang.archive import Archive
 from voorrang.database import Database
@@ -39,14 +40,20 @@ def accounted_instances(settings: Settings, study_instance_uids: Collection[str]
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When the last slice of a study was received, and when its place followed from the answer."""
+    """When the last slice was received, its series announced as complete, and a place followed from the answer."""
 
     last_slice_at: datetime
+    completed_at: datetime
     ranked_at: datetime
 
     @property
-    def seconds(self) -> float:
-        """Seconds between the two."""
+    def seconds_to_completed(self) -> float:
+        """Seconds from the last slice until the models were told to start."""
+        return (self.completed_at - self.last_slice_at).total_seconds()
+
+    @property
+    def seconds_to_ranked(self) -> float:
+        """Seconds from the last slice until its place followed from the answer."""
         return (self.ranked_at - self.last_slice_at).total_seconds()
 
 
@@ -59,6 +66,11 @@ def timings(settings: Settings) -> dict[str, Timing]:
     database = Database(settings.url())
     with database.read() as connection:
         scored = {e.data.study_instance_uid: e.data for e in _events(connection, "findings-scored")}
+        completed = {
+            (e.data.series_instance_uid, e.data.series_revision, e.data.pathway): e.time
+            for topic in COMPLETED_TOPICS
+            for e in _events(connection, topic)
+        }
         ranked = _events(connection, "worklist-item-ranked")
     database.close()
     found: dict[str, Timing] = {}
@@ -66,7 +78,8 @@ def timings(settings: Settings) -> dict[str, Timing]:
         for uid in event.data.study_instance_uids:
             answer = scored.get(uid)
             if answer and uid not in found and event.data.ranked_at >= answer.scored_at:
-                found[uid] = Timing(answer.last_received_at, event.data.ranked_at)
+                announced_at = completed[answer.series_instance_uid, answer.series_revision, answer.pathway]
+                found[uid] = Timing(answer.last_received_at, announced_at, event.data.ranked_at)
     return found
 
 

@@ -136,7 +136,8 @@ def _row(uid: str, item: dict[str, Any], timing: Timing | None) -> dict[str, Any
         "rank_fifo": item["rank_without_ai"],
         "rank": item["rank"],
         "reason": item["reason"],
-        "seconds_last_slice_to_ranked": round(timing.seconds, 3) if timing else None,
+        "seconds_last_slice_to_completed": round(timing.seconds_to_completed, 3) if timing else None,
+        "seconds_last_slice_to_ranked": round(timing.seconds_to_ranked, 3) if timing else None,
     }
 
 

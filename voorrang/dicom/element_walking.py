@@ -217,7 +217,8 @@ class ElementWalk:
         if tag == _ORDER_ISSUER:
             found: list[Span] = [(0, 0)]
             end = self._after_items(at, length, after_item, found, 0)
-            self._spans[self._wanted[tag][1]] = found[-1]
+            if tag in self._wanted:  # not everybody asks for it
+                self._spans[self._wanted[tag][1]] = found[-1]
             return end
         if tag in self._wanted or tag == _ITEM_END:
             raise OddDataSetError

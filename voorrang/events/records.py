@@ -2,8 +2,8 @@
 The record of each event type, version by version.
 
 Within a version only optional fields are added; a breaking change is the next version, and readers accept N and
-N-1. Every number that orders facts about one thing (`study_version`, `series_revision`, `run`, `activation`) grows,
-and a handler never lets a lower one overwrite a higher.
+N-1. Every number that orders facts about one thing (`study_version`, `series_revision`, `run`, `activation`,
+`order_version`, `report_version`) grows, and a handler never lets a lower one overwrite a higher.
 """
 
 from __future__ import annotations
@@ -102,12 +102,22 @@ class ModelIdentity(Record):
 
 
 class ScoredFinding(Record):
-    """One finding; position in patient coordinates (LPS), mm."""
+    """One finding; position and two opposite corners of its box in patient coordinates (LPS), mm."""
 
     type: str
     score: float
     position_mm: Position | None = None
     diameter_mm: float | None = None
+    box_mm: tuple[Position, Position] | None = None
+
+
+class ComputeUse(Record):
+    """What a model took for one series, without reading it; `cost` in the currency of the site's prices."""
+
+    seconds: float
+    device: Literal["cpu", "cuda"]
+    precision: str
+    cost: float | None = None
 
 
 class Reason(Record):
@@ -142,6 +152,7 @@ class FindingsScored(Record):
     operating_point: float
     findings: tuple[ScoredFinding, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    computing: ComputeUse | None = None
     last_received_at: Time
     scored_at: Time
 
@@ -221,6 +232,91 @@ class OperatorAction(Record):
     series_instance_uid: str | None = None
 
 
+class OrderRecord(Record):
+    """
+    What an order asks for, whole, as it stands at this version; whose it is and the question's words are not in it.
+
+    `study_instance_uids` are those that the order itself names; by its key a study is matched also without.
+    """
+
+    order_version: int
+    urgency: Tier
+    reading_group: str = ""
+    procedure_code: str = ""
+    reason_codes: tuple[str, ...] = ()
+    has_clinical_question: bool = False
+    study_instance_uids: tuple[str, ...] = ()
+    ordered_at: Time
+    stated_at: Time
+
+
+class OrderPlaced(OrderRecord):
+    """An order was heard of for the first time."""
+
+    event_type: ClassVar[str] = "order-placed"
+
+
+class OrderChanged(OrderRecord):
+    """Something about an order changed, its patient's key too; also the first word of one that was missed."""
+
+    event_type: ClassVar[str] = "order-changed"
+
+
+class OrderCancelled(OrderRecord):
+    """Nobody awaits a report of this order any more."""
+
+    event_type: ClassVar[str] = "order-cancelled"
+
+
+class ReportRecord(Record):
+    """
+    One version of a report; its words are in the identity store.
+
+    `report_version` is made of the time that the message states: a report that comes late never lies above a newer.
+    """
+
+    report_version: int
+    study_instance_uids: tuple[str, ...] = ()
+    content_digest: str
+    stated_at: Time
+
+
+class ReportPreliminary(ReportRecord):
+    """A report that somebody has still to sign."""
+
+    event_type: ClassVar[str] = "report-preliminary"
+
+
+class ReportFinalized(ReportRecord):
+    """A signed report."""
+
+    event_type: ClassVar[str] = "report-finalized"
+
+
+class ReportCorrected(ReportRecord):
+    """A signed report that replaces another."""
+
+    event_type: ClassVar[str] = "report-corrected"
+
+
+class PatientMerged(Record):
+    """Two patients are one: everything of the merged one is the surviving one's from now on."""
+
+    event_type: ClassVar[str] = "patient-merged"
+
+    surviving_patient_key: str
+    merged_patient_key: str
+    stated_at: Time
+
+
+class PatientChanged(Record):
+    """What the identity store says of a patient changed."""
+
+    event_type: ClassVar[str] = "patient-changed"
+
+    stated_at: Time
+
+
 RECORDS: tuple[type[Record], ...] = (
     StudyUpdated,
     SeriesCompleted,
@@ -231,4 +327,12 @@ RECORDS: tuple[type[Record], ...] = (
     ModelSuspended,
     SeriesDeleted,
     OperatorAction,
+    OrderPlaced,
+    OrderChanged,
+    OrderCancelled,
+    ReportPreliminary,
+    ReportFinalized,
+    ReportCorrected,
+    PatientMerged,
+    PatientChanged,
 )

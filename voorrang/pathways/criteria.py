@@ -10,7 +10,12 @@ Region = Literal["head", "chest"]
 
 
 class SeriesCriteria(BaseModel):
-    """What a series must be; None asks nothing. Lengths in mm."""
+    """
+    What a series must be; None asks nothing. Lengths in mm.
+
+    `gapless` refuses slices further apart than 1.1 times their thickness, as a model that measures volumes must;
+    `manufacturers` are beginnings of names, in either case, and no names ask nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -20,11 +25,16 @@ class SeriesCriteria(BaseModel):
     slice_thickness_mm: tuple[float, float] | None = None
     kernel: Literal["soft", "any"] = "any"
     min_coverage_mm: float = Field(default=0.0, ge=0)
+    gapless: bool = False
+    manufacturers: tuple[str, ...] = ()
     min_age_years: float = Field(default=18.0, ge=0)
+    max_age_years: float | None = Field(default=None, ge=0)
     max_tilt_degrees: float = Field(default=30.0, ge=0)
 
     @model_validator(mode="after")
-    def _thin_before_thick(self) -> Self:
+    def _low_before_high(self) -> Self:
         if self.slice_thickness_mm and not 0 < self.slice_thickness_mm[0] <= self.slice_thickness_mm[1]:
             raise ValueError("slice_thickness_mm: the thinnest comes first, both above 0")
+        if self.max_age_years is not None and self.max_age_years < self.min_age_years:
+            raise ValueError("max_age_years is below min_age_years")
         return self

@@ -13,7 +13,10 @@ from voorrang.stack.broker import broker_child, require_free_port
 from voorrang.stack.child import Child
 
 VERBS = {"ingest": "serve", "inference": "work", "worklist": "serve", "monitoring": "serve"}
-PORTS = ("dicom_port", "dicom_tls_port", "worklist_port", *(f"{service}_metrics_port" for service in VERBS))
+PORTS = (
+    *("dicom_port", "dicom_tls_port", "hl7_port", "hl7_tls_port", "worklist_port"),
+    *(f"{service}_metrics_port" for service in VERBS),
+)
 
 
 def local_children(settings: Settings) -> Sequence[Sequence[Child]]:

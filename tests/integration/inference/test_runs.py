@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from inference.model import Opinion
+from inference.failures import Failure
+from inference.reading import Outcome, failed
+from inference.running.messages import Job
 from inference.tables import result
-from inference.volume import Volume
 from inference.worker import Worker
-from tests.builders import make_event, make_runtime, make_series_completed
+from tests.builders import MODEL, make_event, make_runtime, make_series_completed
 from voorrang.database import Database
 from voorrang.events.envelope import decode
-from voorrang.events.records import SeriesCompleted
-from voorrang.pathways.criteria import SeriesCriteria
+from voorrang.events.records import ModelIdentity, SeriesCompleted
 from voorrang.tables import outbox
 
 pytestmark = pytest.mark.integration
 
-SCOPE = SeriesCriteria(region="head")
-
 
 @dataclass(frozen=True, slots=True)
-class Unread:
-    """A model that is never asked: the manifest of these series is not there, so each run fails, and says so."""
+class Failing:
+    """A reader each of whose readings fails, and says so."""
 
-    model_id: str = "reference-head"
-    version: str = "1"
-    weights_digest: str = "d" * 64
-    operating_point: float = 0.5
-    scope: SeriesCriteria = SCOPE
+    identities: Mapping[str, ModelIdentity] = field(default_factory=lambda: {"reference-head": MODEL})
 
-    def read(self, volume: Volume) -> Opinion:
+    def read(self, job: Job) -> Iterator[tuple[str, Outcome]]:
         """Fail."""
-        raise AssertionError
+        return ((name, failed(Failure.MANIFEST_UNREADABLE)) for name in job.models)
 
 
 @pytest.fixture
 def worker(database: Database, tmp_path: Path) -> Worker:
-    return Worker(make_runtime("inference", database, tmp_path), {"reference-head": Unread()})
+    return Worker(make_runtime("inference", database, tmp_path), Failing())
 
 
 def handle(worker: Worker, record: SeriesCompleted) -> None:

@@ -8,10 +8,13 @@ import numpy.typing as npt
 import pytest
 from pydicom import Dataset, Sequence, dcmread
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
     RLELossless,
 )
 
@@ -59,7 +62,47 @@ def no_pydicom(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(data: bytes) -> None:
         raise AssertionError("left to pydicom")
 
-    monkeypatch.setattr(pixels, "_read_with_pydicom", refuse)
+    monkeypatch.setattr(pixels, "decode_pixels", refuse)
+
+
+@pytest.mark.usefixtures("no_pydicom")
+def test_padding_of_signed_pixels_is_read_directly_though_its_vr_is_ss() -> None:
+    values = stored("i2", -900, 3000)
+    values[0, 0] = -2000
+    for _ in range(3):  # walked, walked and remembered, remembered
+        hu = read_hu(as_file(make_instance(values, intercept=0.0, extra={"PixelPaddingValue": -2000})))
+        assert hu[0, :2].tolist() == [-1024, values[0, 1]]
+
+
+@pytest.mark.usefixtures("no_pydicom")
+def test_the_layout_of_one_instance_says_nothing_of_the_values_of_the_next() -> None:
+    for intercept in (-1024.0, -1000.0, -2000.0, -3024.0):
+        values = stored("u2", 0, 4096, seed=int(-intercept))
+        hu = read_hu(as_file(make_instance(values, intercept=intercept)))
+        assert np.array_equal(hu, values.astype(np.float32) + np.float32(intercept))
+
+
+def test_a_larger_buffer_than_the_file_is_read_as_the_file() -> None:
+    data = as_file(make_instance(stored("u2", 0, 4096)))
+    hu = np.empty(SHAPE, np.float32)
+    pixels.read_hu(memoryview(bytearray(data + bytes(1000)))[: len(data)], hu)
+    assert np.array_equal(hu, read_hu(data))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "plugin"), [(RLELossless, "pylibjpeg"), (JPEGLSLossless, "pyjpegls"), (JPEG2000Lossless, "pylibjpeg")]
+)
+def test_compressed_pixels_are_decoded_by_the_fastest_decoder_with_the_same_values(
+    syntax: UID, plugin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ds = make_instance(stored("u2", 0, 4096), bits_stored=12)
+    plain = read_hu(as_file(ds))
+    ds.compress(syntax)
+    asked = []
+    options = Dataset.pixel_array_options
+    monkeypatch.setattr(Dataset, "pixel_array_options", lambda ds, **kw: (asked.append(kw), options(ds, **kw))[1])
+    assert np.array_equal(read_hu(as_file(ds)), plain)
+    assert asked == [{"decoding_plugin": plugin}]
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference.model import LocatedFinding, Opinion
-from inference.reading import read_series
+from inference.reading import read_series, read_with_all
 from inference.scope import OutOfScopeError, ScopeCode, ScopeReason
 from inference.volume import Volume
 from tests.unit.inference.instances import InMemorySeries, make_instance
@@ -103,3 +103,26 @@ def test_a_score_that_is_none_is_failed_and_never_negative(score: float) -> None
     for opinion in opinions:
         outcome = read_series(FakeModel(_says(opinion)), series.headers, series.open_instance)
         assert (outcome.state, outcome.opinion) == (ScoringState.FAILED, None)
+
+
+def test_several_models_read_one_volume_that_is_read_once_and_that_none_can_write_to() -> None:
+    def spoils() -> Opinion:
+        second.volumes[0].voxels_hu[0] = 0
+        return OPINION
+
+    first, second, third = FakeModel(), FakeModel(spoils), FakeModel()
+    series = make_series()
+    outcomes = dict(read_with_all({"a": first, "b": second, "c": third}, series.headers, series.open_instance))
+    assert [outcome.state for outcome in outcomes.values()] == ["scored", "failed", "scored"]
+    assert outcomes["b"].message == "ValueError"
+    assert first.volumes[0] is third.volumes[0]
+    assert len(series.opened) == len(series.headers)
+
+
+def test_only_the_models_in_whose_scope_a_series_is_read_it() -> None:
+    narrow, wide = FakeModel(), FakeModel()
+    narrow.scope = SeriesCriteria(region="chest", min_coverage_mm=100)
+    series = make_series()
+    outcomes = dict(read_with_all({"narrow": narrow, "wide": wide}, series.headers, series.open_instance))
+    assert [outcome.state for outcome in outcomes.values()] == ["out_of_scope", "scored"]
+    assert narrow.volumes == []

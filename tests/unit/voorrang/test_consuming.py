@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event as Flag
@@ -16,7 +17,7 @@ from tests.fakes import InMemoryBroker, InMemoryConsumer
 from voorrang.bus import Message, Partition, Received
 from voorrang.consuming import ATTEMPTS, MAX_BUFFERED, Backoff, ConsumerLoop, Handler
 from voorrang.errors import InvalidMessageError, RetryableError
-from voorrang.events.envelope import Event, encode
+from voorrang.events.envelope import Event, decode, encode
 from voorrang.purpose import Purpose
 from voorrang.topics import FINDINGS_SCORED, SERIES_COMPLETED_ROUTINE, SERIES_COMPLETED_URGENT, STUDY_UPDATED, Topic
 
@@ -116,6 +117,29 @@ class TestHandling:
 
         world.run({"series-completed": handle})
         assert world.handled == [routine[0], urgent, *routine[1:]]
+
+    def test_a_flood_of_urgent_messages_leaves_one_turn_in_ten_to_routine_ones(self, world: World) -> None:
+        routine = [make_event(make_series_completed(series_revision=n, lane="routine")) for n in range(1, 4)]
+        urgent = [make_event(make_series_completed(series_revision=n)) for n in range(11, 41)]
+        world.put(SERIES_COMPLETED_ROUTINE, *routine)
+        world.put(SERIES_COMPLETED_URGENT, *urgent)
+        world.run()
+        lanes = [event.data.lane for event in world.handled]
+        assert [place for place, lane in enumerate(lanes) if lane == "routine"] == [9, 19, 29]
+        assert len(lanes) == 33
+
+    def test_the_partitions_of_a_topic_take_turns(self, world: World) -> None:
+        for n in range(1, 13):
+            uid = f"1.2.{n % 6}"  # 1.2.0 … 1.2.5 lie on three partitions
+            world.put(STUDY_UPDATED, make_event(make_study_updated(study_version=n), subject=uid))
+        order: list[int] = []
+        loop = world.loop()
+        place = {(m.key, encode(decode(m.value))): m.partition for m in world.broker.messages(STUDY_UPDATED.name)}
+        loop.handlers = {"study-updated": lambda event: order.append(place[event.subject, encode(event)].number)}
+        loop.run()
+        counts = Counter(order)
+        assert len(counts) > 1
+        assert set(order[: len(counts)]) == set(counts)  # each had its first turn before any had its second
 
     def test_a_handler_that_takes_long_does_not_stop_polling(self, world: World) -> None:
         world.put(STUDY_UPDATED, *studies(1))

@@ -25,6 +25,7 @@ LABELS = {
     "model",
     "state",
     "tier",
+    "device",
 }
 OTHER_UNITS = re.compile(r"_(ms|milliseconds|minutes|hours|days|us|kb|mb|kilobytes|megabytes|percent)(_|$)")
 TIME_WORDS = re.compile(r"age|latency|duration|from .* to ", re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""Models from outside: MONAI bundle folders, checked against their contract before anything of them runs."""

@@ -1,0 +1,95 @@
+"""
+The child of a worker: loads the models, keeps them, reads series; may be killed at any moment.
+
+It reads the volume itself instead of getting it from the worker by shared memory: so the files go straight into the
+one array that the models read, a decoder that crashes on a hostile file takes no worker with it, the limit of memory
+counts the volume, and killing the child leaves nothing behind that somebody would have to clean up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from importlib import import_module
+from multiprocessing.connection import Connection
+from typing import Any
+
+from inference.archived_series import read_archived
+from inference.model import Model
+from inference.running.choosing import choose_conditions
+from inference.running.ladder import rungs
+from inference.running.loading import identity_of
+from inference.running.memory import be_killed_first, limit_memory
+from inference.running.messages import Done, Job, Ready, Refused, Start
+from voorrang.archive import Archive
+from voorrang.errors import ConfigurationError
+from voorrang.logs import configure_logging, get_logger
+
+PR_SET_PDEATHSIG = 1  # Linux prctl(2)
+
+
+def main(descriptor: int, parent: int) -> int:
+    """
+    Serve one worker until it is gone.
+
+    Parameters
+    ----------
+    descriptor
+        Our end of the socket.
+    parent
+        Process id of the worker.
+
+    Returns
+    -------
+    int
+        The exit code: 1 when the models cannot be loaded.
+    """
+    die_with(parent)
+    be_killed_first()
+    connection: Connection[Any, Any] = Connection(descriptor)
+    start: Start = connection.recv()
+    configure_logging("inference", start.log_level)
+    limit_memory(start.memory_bytes)
+    try:
+        models = _load(start)
+        conditions = start.conditions or choose_conditions(start.device, models.values(), start.data_dir)
+    except ConfigurationError as error:
+        connection.send(Refused(str(error)))
+        return 1
+    connection.send(Ready({name: identity_of(model) for name, model in models.items()}, conditions))
+    archive = Archive(start.archive_dir)
+    while True:
+        try:
+            job: Job = connection.recv()
+        except EOFError:
+            return 0
+        wanted = {name: models[name] for name in job.models}
+        for name, outcome in read_archived(wanted, archive, job.manifest, job.criteria, rungs(conditions)):
+            connection.send(Done(name, outcome))
+
+
+def die_with(parent: int) -> None:
+    """Ask to be killed when the worker dies, however it dies and whatever we are at; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)
+
+
+def _load(start: Start) -> dict[str, Model]:
+    module, _, function = start.loader.partition(":")
+    try:
+        models: dict[str, Model] = getattr(import_module(module), function)(start.names, start.bundles_dir)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        get_logger().debug("models", exc_info=True)
+        names = ", ".join(start.names)
+        raise ConfigurationError(f"models cannot be loaded ({names}): {type(error).__name__}") from error
+    return models
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,65 @@
+"""Memory: the limit of a process, how running out of it looks, and letting go of it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+SHARE_OF_MACHINE = 0.8
+OOM_SCORE = 500  # the kernel's killer takes this process before the database and the worker, proc(5)
+
+# What torch says in a plain RuntimeError: its allocators on CPU, cuBLAS, cuDNN, oneDNN.
+_WORDS = ("can't allocate memory", "out of memory", "alloc_failed", "not enough memory", "bad_alloc")
+
+
+def limit_memory(limit_bytes: int) -> int:
+    """
+    Limit what this process may allocate, so that running out of memory is an error here and nobody else's.
+
+    The limit is on private writable memory (RLIMIT_DATA since Linux 4.7, getrlimit(2)) and not on addresses
+    (RLIMIT_AS): CUDA and thread pools reserve tens of gigabytes of addresses that they never fill.
+
+    Parameters
+    ----------
+    limit_bytes
+        0: four fifths of the machine's memory.
+
+    Returns
+    -------
+    int
+        The limit in force; 0 where the system knows none.
+    """
+    if sys.platform != "linux":
+        return 0
+    import resource
+
+    limit = limit_bytes or int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * SHARE_OF_MACHINE)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    return limit
+
+
+def be_killed_first() -> None:
+    """Tell the kernel to kill this process before others when the machine runs out of memory."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out, on the CPU or on a GPU."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(word in text for word in _WORDS)
+
+
+def release_memory() -> None:
+    """Give back what a failed attempt held: cycles first, since they hold tensors, then the GPU's cached blocks."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -1,0 +1,74 @@
+"""Models that do what the first voxel of a volume says, in the child that loads them: answer, hang, die, eat memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+
+import numpy as np
+
+from inference.model import Model, Opinion
+from inference.volume import Volume
+from voorrang.errors import ConfigurationError
+from voorrang.pathways.criteria import SeriesCriteria
+
+ANSWER, HANG, DIE, DIE_ONCE, EAT, CRASH, RAISE, FORGET = 100, 200, 300, 400, 500, 600, 700, 800
+SLEEP = 900  # and longer by a millisecond for each HU above
+SCOPE = SeriesCriteria(region="head")
+
+
+@dataclass
+class Faulty:
+    """Does what the first voxel says; `folder` is where it remembers that it died, and what it read."""
+
+    model_id: str
+    folder: Path
+    version: str = "1"
+    weights_digest: str = "d" * 64
+    operating_point: float = 0.5
+    scope: SeriesCriteria = SCOPE
+
+    def read(self, volume: Volume) -> Opinion:
+        """Do it."""
+        hu = int(volume.voxels_hu[0, 0, 0])
+        with (self.folder / f"{self.model_id}.read").open("a") as said:
+            said.write(f"{hu}\n")
+        if hu == HANG:
+            Flag().wait()
+        elif hu == DIE or (hu == DIE_ONCE and self._is_first_time()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif hu == EAT:
+            np.ones(1 << 34, np.float32)
+        elif hu == CRASH:
+            ctypes.string_at(0)
+        elif hu == RAISE:
+            raise KeyError("JANSEN^PIET")
+        elif hu >= SLEEP:
+            Flag().wait((hu - SLEEP) / 1000)
+        elif hu == FORGET:
+            for file in self.folder.glob("archive/studies/**/*.dcm"):
+                file.unlink()
+        return Opinion(0.5, ())
+
+    def _is_first_time(self) -> bool:
+        marker = self.folder / "died-once"
+        try:
+            marker.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+
+def load(names: Iterable[str], bundles_dir: Path | None) -> dict[str, Model]:
+    """Make a model of each name; the name `weightless` has none."""
+    assert bundles_dir is not None
+    if "weightless" in names:
+        raise ConfigurationError("weightless has no weights: fetch them")
+    if "broken" in names:
+        raise ValueError("JANSEN^PIET")
+    return {name: Faulty(name, bundles_dir.parent) for name in names}

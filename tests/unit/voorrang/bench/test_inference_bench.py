@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from monai.data.utils import dense_patch_slices
+from monai.inferers.utils import _get_scan_interval
+
+from voorrang.bench.inference import run_inference_bench
+from voorrang.bench.inference_crop import (
+    OVERLAP,
+    WINDOW,
+    Shape,
+    chest_phantom,
+    cropped_voxels,
+    image_shape,
+    measure_crop,
+    published_voxels,
+)
+from voorrang.bench.inference_reading import measure_reading
+from voorrang.bench.measured import Measured
+
+
+def say(_: str) -> None:
+    pass
+
+
+@pytest.mark.parametrize("image", [(512, 512, 192), (411, 411, 238), (513, 100, 700), (1000, 512, 193), (1, 1, 1)])
+def test_windows_are_those_that_monai_cuts(image: Shape) -> None:
+    padded = tuple(max(size, window) for size, window in zip(image, WINDOW, strict=True))
+    interval = _get_scan_interval(padded, WINDOW, 3, (OVERLAP,) * 3)
+    windows = dense_patch_slices(padded, WINDOW, interval)
+    assert published_voxels(image) == len(windows) * math.prod(WINDOW)
+
+
+def test_a_crop_is_one_window_of_its_own_size_by_hand() -> None:
+    assert cropped_voxels((381, 312, 238)) == 384 * 320 * 240
+    assert cropped_voxels((512, 512, 193)) == 2 * 512 * 512 * 192  # more than a window: windows as before
+
+
+def test_the_phantom_has_the_size_of_the_real_series_and_its_crop_saves_two_thirds() -> None:
+    assert chest_phantom().voxels_hu.shape == (99, 512, 512)
+    assert image_shape(chest_phantom()) == (411, 411, 238)
+    assert measure_crop(Path(), say).figures["lung_crop_flop_ratio"] >= 3
+
+
+def test_reading_gives_its_figures_and_no_difference(tmp_path: Path) -> None:
+    found = measure_reading(tmp_path, say, slices=4, rows=16, rounds=2)
+    names = {"header_index_to_pydicom", "volume_to_pydicom_loop", "volume_to_highdicom", "volume_max_diff"}
+    assert names <= found.figures.keys()
+    assert found.figures["volume_max_diff"] == 0
+    assert found.figures["volume_peak_rss_mb"] > 0
+    assert len(found.rows) == 5 * 2
+    assert not found.missing
+
+
+def test_parts_are_merged(tmp_path: Path) -> None:
+    folders = []
+
+    def part(name: str, folder: Path) -> Measured:
+        folders.append(folder)
+        return Measured({name: 1.0}, [{"part": name}], {f"{name} peer": "is not here"}, {name: "how"})
+
+    parts = {"one": lambda folder, _: part("one", folder), "two": lambda folder, _: part("two", folder)}
+    report = run_inference_bench(tmp_path, say, parts)
+    assert report.figures == {"one": 1.0, "two": 1.0}
+    assert report.rows == [{"part": "one"}, {"part": "two"}]
+    assert report.machine["missing"] == {"one peer": "is not here", "two peer": "is not here"}
+    assert report.machine["notes"] == {"one": "how", "two": "how"}
+    assert len({folder for folder in folders if folder.is_dir()}) == 2
