@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from inference.scope import ScopeCode, ScopeReason
 from inference.volume import Volume
-from voorrang.pathways.criteria import Region
+from voorrang.pathways.criteria import Region, SeriesCriteria
 
 _SLICES_LOOKED_AT = 16
 _PIXELS_ALONG = 64
@@ -52,16 +52,16 @@ _ORGANS: Mapping[Region, _Organ] = {
 }
 
 
-def cut_off_reasons(volume: Volume, region: Region) -> tuple[ScopeReason, ...]:
+def cut_off_reasons(volume: Volume, criteria: SeriesCriteria) -> tuple[ScopeReason, ...]:
     """
-    Say at which ends the organ of a region is cut off.
+    Say at which ends the organ that is asked for is cut off.
 
     Parameters
     ----------
     volume
         HU, axial or nearly so.
-    region
-        Lungs are looked for in a chest, the head in a head.
+    criteria
+        What a model asks: lungs are looked for in a chest, the head in a head, nothing where parts will do.
 
     Returns
     -------
@@ -69,7 +69,9 @@ def cut_off_reasons(volume: Volume, region: Region) -> tuple[ScopeReason, ...]:
         Code coverage, one for each end; empty when nothing speaks against it. What is cut off by a centimetre or two is
         not seen.
     """
-    organ = _ORGANS[region]
+    if not criteria.whole_organ:
+        return ()
+    organ = _ORGANS[criteria.region]
     n, rows, columns = volume.voxels_hu.shape
     step = (max(1, rows // _PIXELS_ALONG), max(1, columns // _PIXELS_ALONG))
     pixel_cm2 = step[0] * step[1] * volume.spacing_mm[1] * volume.spacing_mm[2] / 100

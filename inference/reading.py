@@ -189,7 +189,7 @@ def _read(model: Model, series: _Series, criteria: SeriesCriteria | None, ladder
         if reasons:
             return _out_of_scope(reasons)
         volume = series.volume()
-        cut_off = cut_off_reasons(volume, model.scope.region)
+        cut_off = cut_off_reasons(volume, model.scope)
         if cut_off:
             return _out_of_scope(cut_off)
         began = perf_counter()

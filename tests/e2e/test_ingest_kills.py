@@ -30,7 +30,7 @@ KILLED = ["listener"] * 5 + ["worker"] * 6 + ["assembler"] * 5 + ["both"] * 4  #
 SERIES = 12
 SLICES = 50
 CHUNK = SERIES * SLICES // len(KILLED)
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ def associate(ae: AE, host: str, port: int, called_ae_title: str) -> Association
     serve = association._serve_request
 
     def serve_or_give_back(message: Any, context_id: int) -> None:
+        """Serve a request; an answer is somebody else's."""
         if message.is_valid_request:
             serve(message, context_id)
         else:

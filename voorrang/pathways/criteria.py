@@ -13,7 +13,8 @@ class SeriesCriteria(BaseModel):
     """
     What a series must be; None asks nothing. Lengths in mm.
 
-    `gapless` refuses slices further apart than 1.1 times their thickness, as a model that measures volumes must;
+    `whole_organ` refuses lungs or a head that the pixels show to be cut off by far; a model that reads parts sets it
+    false. `gapless` refuses slices further apart than 1.1 times their thickness, as a model that measures volumes must;
     `manufacturers` are beginnings of names, in either case, and no names ask nothing.
     """
 
@@ -25,6 +26,7 @@ class SeriesCriteria(BaseModel):
     slice_thickness_mm: tuple[float, float] | None = None
     kernel: Literal["soft", "any"] = "any"
     min_coverage_mm: float = Field(default=0.0, ge=0)
+    whole_organ: bool = True
     gapless: bool = False
     manufacturers: tuple[str, ...] = ()
     min_age_years: float = Field(default=18.0, ge=0)

@@ -16,7 +16,7 @@ from inference.series_files import SeriesFiles, find_series
 from tests.integration.listening import real_data
 from voorrang.dicom.geometry import series_geometry
 from voorrang.dicom.headers import InstanceHeader
-from voorrang.pathways.criteria import Region, SeriesCriteria
+from voorrang.pathways.criteria import SeriesCriteria
 
 pytestmark = pytest.mark.integration
 
@@ -117,20 +117,18 @@ def test_the_thick_chest_is_out_of_scope_for_the_model_of_thin_ones() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "region", "kept_mm"), [(CHEST, "chest", 230.0), (THICK_CHEST, "chest", 190.0), (HEAD, "head", 115.0)]
-)
-def test_a_series_truncated_at_the_top_is_named_by_its_pixels(name: str, region: Region, kept_mm: float) -> None:
+@pytest.mark.parametrize(("name", "kept_mm"), [(CHEST, 230.0), (THICK_CHEST, 190.0), (HEAD, 115.0)])
+def test_a_series_truncated_at_the_top_is_named_by_its_pixels(name: str, kept_mm: float) -> None:
     """Long enough for what is asked, evenly spaced: only the pixels show it."""
     headers, series = in_order(name), series_of(name)
     whole = assemble(headers, series_geometry(headers), series.open_instance)
-    assert cut_off_reasons(whole, region) == ()
+    assert cut_off_reasons(whole, ASKED[name]) == ()
     lowest = series_geometry(headers).distances_mm[0]
     distances = zip(headers, series_geometry(headers).distances_mm, strict=True)
     kept = [header for header, distance in distances if distance - lowest <= kept_mm]
     assert codes(kept, name) == ALREADY[name]
     truncated = assemble(kept, series_geometry(kept), series.open_instance)
-    (reason,) = cut_off_reasons(truncated, region)
+    (reason,) = cut_off_reasons(truncated, ASKED[name])
     assert reason.code is ScopeCode.COVERAGE
     assert "cut off at the top" in reason.text
 

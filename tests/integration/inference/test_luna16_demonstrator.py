@@ -49,7 +49,7 @@ def configuration_for_a_part(folder: Path) -> Path:
     """Copy our configuration, with a coverage that a part of a chest has."""
     shutil.copytree(OURS, folder)
     values = json.loads((folder / "voorrang.json").read_text())
-    values["scope"]["min_coverage_mm"] = 90
+    values["scope"] |= {"min_coverage_mm": 90, "whole_organ": False}
     (folder / "voorrang.json").write_text(json.dumps(values))
     return folder
 
