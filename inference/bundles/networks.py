@@ -33,7 +33,7 @@ def build(parser: ConfigParser, name: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # that a default of MONAI has changed is no news to a site
             return parser.get_parsed_content(name)
-    except Exception as error:  # whatever a class of MONAI raises at odd arguments
+    except Exception as error:  # whatever MONAI raises: the model is refused, with the remedy
         text = f"cannot be built ({_root_cause(error)})"
         raise BundleError(Problem(INFERENCE, name, text, "correct its arguments")) from error
 

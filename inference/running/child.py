@@ -84,7 +84,7 @@ def _load(start: Start) -> dict[str, Model]:
         models: dict[str, Model] = getattr(import_module(module), function)(start.names, start.bundles_dir)
     except ConfigurationError:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever a model raises as it loads: the worker refuses to start, and says which
         get_logger().debug("models", exc_info=True)
         names = ", ".join(start.names)
         raise ConfigurationError(f"models cannot be loaded ({names}): {type(error).__name__}") from error

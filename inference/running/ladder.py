@@ -80,7 +80,7 @@ def _try(model: Model, volume: Volume, conditions: Conditions) -> Opinion | None
         if isinstance(model, Adaptable):
             model.run_under(conditions)
         return model.read(volume)
-    except Exception as error:
+    except Exception as error:  # out of memory: the caller tries with less; all else is raised on to it
         if is_out_of_memory(error):
             return None
         raise
