@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +18,22 @@ from voorrang.database import Database
 from voorrang.migrating import migrate
 
 MEMORY = Path("/dev/shm")  # where a transaction need not wait for a disk
+MAX_LEFT_OPEN = 30  # what is loaded and cached for the rest of the session
 FreshDatabase = Callable[[], AbstractContextManager[Database]]
+
+
+@pytest.fixture(autouse=True)
+def leaves_no_files_open() -> Iterator[None]:
+    """Hold that a test leaves few files open: from 1,024 on, no library that uses select(2) can talk any more."""
+    before = open_files()
+    yield
+    if open_files() > before + MAX_LEFT_OPEN:
+        gc.collect()
+    assert open_files() <= before + MAX_LEFT_OPEN
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from ingest.admission import StoreStatus
 from ingest.ledger import LedgerWriter
-from ingest.listening.journaling import Journal
 from ingest.listening.receiving import Receiver
 from ingest.tables import instance
 from ingest.tally import Tally, tally_path
 from ingest.telling import listener_configuration
+from tests.integration.closing import AbandonedJournal
 from tests.integration.listening import Station, data_set_of, encoded
 from voorrang.archive import Archive
 from voorrang.archive.instance_files import InstanceFiles
@@ -96,7 +96,7 @@ class Machine:
         """Start a listener as its process does, and return how many entries it recovered."""
         files = SyncedFiles(self.archive, self.synced)
         log = WriteAheadLog(self.write_ahead, self.segment_bytes, MAX_SEGMENTS)
-        journal = Journal(SyncedLedger(self.ledger, self.synced / "ledger" / NUMBER), log, files)
+        journal = AbandonedJournal(SyncedLedger(self.ledger, self.synced / "ledger" / NUMBER), log, files)
         recovered = journal.recover()
         tally = Tally(tally_path(self.archive.root, 0))
         tally.begin()

@@ -38,6 +38,7 @@ from ingest.tally import Tally, tally_path
 from ingest.telling import listener_configuration
 from tests.builders import make_runtime
 from tests.fakes import InMemoryBroker
+from tests.integration.closing import AbandonedJournal
 from tests.neighbours.starting import free_port
 from voorrang.archive.instance_files import InstanceFiles
 from voorrang.archive.write_ahead_log import WriteAheadLog
@@ -176,7 +177,7 @@ def make_receiver(
 ) -> Receiver:
     """Wire what the listener's process wires; without a write-ahead log answers come before bytes are durable."""
     archive = runtime.archive
-    journal = Journal(LedgerWriter(archive.root / "ledger" / "0"), log, InstanceFiles(archive))
+    journal = AbandonedJournal(LedgerWriter(archive.root / "ledger" / "0"), log, InstanceFiles(archive))
     journal.recover()
     return Receiver(told, archive, journal, Tally(tally_path(archive.root, 0)), clock, runtime.keys)
 
