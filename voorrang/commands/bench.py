@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
     ingest = _add(names, "ingest", "receiving, beside dcmtk, Orthanc and pynetdicom (about 6 minutes)")
     ingest.add_argument("--large", type=_count, default=300, metavar="N", help="slices of 512x512 (%(default)s)")
     ingest.add_argument("--small", type=_count, default=3000, metavar="N", help="slices of 64x64 (%(default)s)")
-    ingest.add_argument("--rounds", type=_count, default=5, metavar="N", help="rounds at most (%(default)s)")
+    ingest.add_argument("--rounds", type=_rounds, default=5, metavar="N", help="at most (%(default)s); 0 warms up only")
     ingest.set_defaults(run=run_ingest)
     crowd = _add(names, "ingest-crowd", "one large study while 24 others send (about 7 minutes)")
     crowd.add_argument("--seconds", type=_count, default=60, metavar="N", help="of each crowd at most (%(default)s)")
@@ -122,7 +122,15 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _count(text: str) -> int:
+    return _at_least(1, text)
+
+
+def _rounds(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text} is not {least} or more")
     return number
