@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
 
 from tests.builders import START
@@ -14,6 +15,10 @@ from tests.fakes import InMemoryBroker
 from voorrang.clock import ManualClock
 from voorrang.database import Database
 from voorrang.migrating import migrate
+
+# How long an example takes says what else this machine does, not whether it holds.
+settings.register_profile("voorrang", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("voorrang")
 
 
 @pytest.fixture
