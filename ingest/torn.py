@@ -10,12 +10,12 @@ nowhere was under way. It goes to quarantine: it may be whole, and nothing is de
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ingest.boots import tell_boot, told_boot
 from ingest.ledger import REFUSAL, LedgerWriter, Position, encode_entry, read_entries
 from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head
 from voorrang.archive.archive import SUFFIX, Archive
@@ -25,21 +25,7 @@ from voorrang.logs import get_logger
 
 MACHINE_WENT_DOWN = "machine_went_down"  # the reason in quarantine
 LEDGER = "0"  # it tells of what was set aside
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # Linux random(4): another one after each start of the machine
 _CHUNK = 5_000
-
-
-def current_boot() -> str:
-    """Return what this run of the machine is called; empty where machines do not say so."""
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return ""
-
-
-def is_settled(archive: Archive, boot: str) -> bool:
-    """Tell whether what may be torn was set aside in this run of the machine, or no listener has told of another."""
-    return not boot or _boot_told(archive) in ("", boot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +54,7 @@ class TornFiles:
     @property
     def was_set_aside(self) -> bool:
         """Whether it was looked for in this run of the machine, or machines do not say when they started."""
-        return self.boot in ("", _boot_told(self.archive))
+        return self.boot in ("", told_boot(self.archive))
 
     def set_aside(self) -> int:
         """
@@ -82,10 +68,10 @@ class TornFiles:
         if self.was_set_aside:
             return 0
         with refusing_when_full():
-            found = self._under_way() if _boot_told(self.archive) else []
+            found = self._under_way() if told_boot(self.archive) else []
             if found:
                 self._move(found)
-            _tell_boot(self.archive, self.boot)
+            tell_boot(self.archive, self.boot)
         return len(found)
 
     def _under_way(self) -> list[str]:
@@ -167,22 +153,3 @@ def _sender(path: Path) -> str:
 
 def _logs(archive: Archive) -> Path:
     return archive.root / "write-ahead"
-
-
-def _boot_told(archive: Archive) -> str:
-    try:
-        return (_logs(archive) / "boot-id").read_text()
-    except FileNotFoundError:
-        return ""
-
-
-def _tell_boot(archive: Archive, boot: str) -> None:
-    folder = _logs(archive)
-    folder.mkdir(parents=True, exist_ok=True)
-    part = archive.incoming / f"{os.getpid()}-boot-id"
-    with part.open("w") as file:
-        file.write(boot)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / "boot-id")
-    sync_folder(folder)

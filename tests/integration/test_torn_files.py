@@ -15,10 +15,11 @@ from sqlalchemy import select
 
 from ingest import quarantine, store
 from ingest.admission import Request
+from ingest.boots import current_boot, is_settled
 from ingest.listening import journaling
 from ingest.part10 import before_data_set
 from ingest.tables import conflict, refusal
-from ingest.torn import MACHINE_WENT_DOWN, TornFiles, current_boot, is_settled
+from ingest.torn import MACHINE_WENT_DOWN, TornFiles
 from tests.integration.crashing import SEGMENT, Machine
 from tests.integration.desks import BY, desk_of, station_with_commands
 from tests.integration.listening import EXPLICIT_LITTLE, make_ct

@@ -35,7 +35,7 @@ def _add_halves(verbs: Any) -> None:
 
 def run_listener(arguments: argparse.Namespace) -> int:
     """Become the listener."""
-    from ingest.service import listen
+    from ingest.becoming_listener import listen
 
     return listen(load_settings(), is_durable=not arguments.volatile)
 
