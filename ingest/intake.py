@@ -10,9 +10,10 @@ from time import monotonic
 from ingest import intake_store, store
 from ingest.admission import is_prior
 from ingest.identities import study_identity
-from ingest.ledger import Position, has_unread, read_entries, remove_before
+from ingest.ledger import Position, extent, has_unread, read_entries, remove_before
 from ingest.orders.matching import settle_study
 from ingest.orders.store import has_open_order
+from ingest.pausing import Pausing
 from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, received_head
 from ingest.study_announcing import announce_study
 from ingest.taking import DamagedEntry, ReceivedInstance, RefusedInstance, Taken, taken
@@ -26,7 +27,6 @@ from voorrang.pathways.claiming import claiming
 from voorrang.runtime import Runtime
 
 BATCH = 500
-GATHER_SECONDS = 0.2
 QUIET_SECONDS = 1.0
 _MAX_REMEMBERED = 10_000
 _CLAIMED_BY = (
@@ -64,18 +64,29 @@ class IntakeWorker:
 
     runtime: Runtime
     folder: Path
-    is_behind: bool = False
+    _is_full: bool = False
     _took_at: float = 0.0
+    _pausing: Pausing = field(init=False)
     _positions: dict[str, Position] = field(default_factory=dict)
     _remembered: set[tuple[str, str]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Look at the ledgers for what comes."""
+        self._pausing = Pausing(lambda: tuple(map(extent, self.ledgers())), self.runtime.stop.wait)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something has come that is not taken in."""
+        return self._is_full or self._pausing.has_some
 
     def run(self) -> None:
         """Work until told to stop; what is left is taken in after the next start."""
         while not self.runtime.stop.is_set():
             try:
                 self.step()
-                if not self.is_behind:  # many at once cost little more than one
-                    self.runtime.stop.wait(GATHER_SECONDS)
+                if not self._is_full:
+                    self._pausing.has_some = False
+                    self._pausing.until_pause()
             except RetryableError as error:
                 get_logger().warning("intake waits", reason=str(error))
                 self.runtime.stop.wait(0.5)
@@ -83,12 +94,12 @@ class IntakeWorker:
     def step(self) -> bool:
         """Take in one batch of each ledger; False when there was none."""
         taken_in = [self._step(ledger) for ledger in self.ledgers()]
-        self.is_behind = max(taken_in, default=0) == BATCH
+        self._is_full = max(taken_in, default=0) == BATCH
         return any(taken_in)
 
     def is_quiet(self) -> bool:
         """Tell whether nothing has come for a moment."""
-        return monotonic() - self._took_at > QUIET_SECONDS
+        return not self._pausing.has_some and monotonic() - self._took_at > QUIET_SECONDS
 
     def ledgers(self) -> list[Path]:
         """Return the folders of the ledgers, one for each process of the listener."""

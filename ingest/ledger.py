@@ -154,6 +154,17 @@ def has_unread(folder: Path, position: Position) -> bool:
     return bool(read_entries(folder, position, 1)[0])
 
 
+def extent(folder: Path) -> tuple[tuple[int, int], ...]:
+    """Return number and size in bytes of each segment that is there: another value whenever one was written to."""
+    found = []
+    for number in segments(folder):
+        try:
+            found.append((number, _path(folder, number).stat().st_size))
+        except FileNotFoundError:
+            continue  # read to its end and removed meanwhile, by another thread
+    return tuple(found)
+
+
 def segments(folder: Path) -> list[int]:
     """Return the numbers of the segments that are there, lowest first."""
     return sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}"))
