@@ -154,7 +154,7 @@ def read_message(raw: bytes, default_character_set: str = "") -> Message:
         parsed = hl7.parse(text)
     except (hl7.HL7Exception, ValueError, IndexError, AssertionError) as error:
         raise RefusedMessageError(RefusalReason.NOT_HL7, type(error).__name__) from error
-    segments = tuple(_segment(one, header.separators) for one in parsed if str(one).strip())
+    segments = tuple(_segment(one, header.separators) for one in parsed if any(str(part).strip() for part in one))
     if any(segment.name == "MSH" for segment in segments[1:]):
         raise RefusedMessageError(RefusalReason.NOT_HL7, "MSH twice")
     return Message(header, segments[0].text(7), segments)
