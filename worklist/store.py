@@ -16,7 +16,7 @@ from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdate
 from voorrang.outbox import insert_once
 from worklist.facts import ItemFacts, StudyFacts
 from worklist.orders import store as orders
-from worklist.orders.facts import Standing
+from worklist.orders.facts import OrderFacts, Standing
 from worklist.policy import SortKey, TierOrder, sort_key_without_ai
 from worklist.states import ItemState, ItemView
 from worklist.tables import answer, confirmation, item, study
@@ -43,6 +43,7 @@ class ListedItem:
     study_instance_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
+    order: OrderFacts | None
 
 
 def put_study(connection: Connection, event: Event[Any]) -> list[str]:
@@ -259,6 +260,7 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
         .offset(offset)
     ).all()
     studies = _studies_of(connection, [row.item_key for row in rows])
+    placed = orders.orders(connection, [row.item_key for row in rows])
     return [
         ListedItem(
             row.item_key,
@@ -272,6 +274,7 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
             tuple(s.study_instance_uid for s in studies[row.item_key]),
             max(utc(s.last_received_at) for s in studies[row.item_key]),
             tuple(sorted({m for s in studies[row.item_key] for m in s.modalities})),
+            placed.get(row.item_key),
         )
         for row in rows
     ]

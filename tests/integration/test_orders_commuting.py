@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.builders import START, activate, make_event, make_findings_scored, make_runtime, make_study_updated
@@ -188,7 +189,7 @@ def in_order(fresh_database: FreshDatabase, events: Sequence[Event[Any]], folder
         return stored(database)
 
 
-@EXAMPLES
+@hypothesis_settings(EXAMPLES, max_examples=6)
 @given(history=HISTORY)
 def test_any_order_gives_the_same_list(fresh_database: FreshDatabase, scratch: Path, history: History) -> None:
     expected = in_order(fresh_database, history.events, scratch)
