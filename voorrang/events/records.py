@@ -37,7 +37,7 @@ class Record(BaseModel):
     version: ClassVar[int] = 1
 
 
-RejectionReason = Literal["quality", "patient_safety", "wrong_worklist_entry", "expired", "moved"]
+RejectionReason = Literal["quality", "patient_safety", "wrong_worklist_entry", "expired"]
 ItemStanding = Literal["open", "reported", "withdrawn"]
 
 
