@@ -39,7 +39,7 @@ def work(settings: Settings, loader: str = LOADER) -> int:
         reader.stop = runtime.stop
         reader.require_ready()
         worker = Worker(runtime, reader, Prices(settings.cpu_hour_cost, settings.gpu_hour_cost))
-        runtime.consume({"series-completed": worker.on_series_completed})
+        runtime.consume({"series-completed": worker.on_series_completed, "series-rejected": worker.on_series_rejected})
         return runtime.run()
     finally:
         reader.close()

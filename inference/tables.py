@@ -29,3 +29,11 @@ start = Table(
     Column("worker", String(32), nullable=False),
     Column("starts", Integer, nullable=False),
 )
+
+# Up to which revision the images of a series were rejected: nothing is made of them.
+rejection = Table(
+    "inference_rejection",
+    metadata,
+    Column("series_instance_uid", String(64), primary_key=True),
+    Column("series_revision", Integer, nullable=False),
+)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from inference import results, starts
+from inference import rejections, results, starts
 from inference.costing import Prices
 from inference.failures import Failure
 from inference.reading import Outcome, failed
@@ -66,6 +66,10 @@ class Worker:
         with self.runtime.database.read() as connection:
             if outbox.has_receipt(connection, self.runtime.service, event.id):
                 return
+            is_rejected = rejections.covers(connection, record.series_instance_uid, record.series_revision)
+        if is_rejected:
+            self.runtime.once(event, lambda connection: starts.forget(connection, event.id))
+            return
         left = [use for use in pathway.models if not self._told_before(event, use)]
         with closing(self._read(event, left)) as outcomes:
             for name, outcome in outcomes:
@@ -75,6 +79,10 @@ class Worker:
                 if found.computing is not None and found.computing.cost is not None:
                     COMPUTE_COST.labels(name).inc(found.computing.cost)
         self.runtime.once(event, lambda connection: starts.forget(connection, event.id))
+
+    def on_series_rejected(self, event: Event[Any]) -> None:
+        """Begin nothing more with rejected images, and tell no answer about them; what was told, others void."""
+        self.runtime.once(event, lambda connection: rejections.keep(connection, event.data))
 
     def _told_before(self, event: Event[Any], use: ModelUse) -> bool:
         """Tell again what is known, which does nothing where it was told; False when nothing is known."""
@@ -117,6 +125,8 @@ class Worker:
             record.pathway,
         )
         with self.runtime.database.write() as connection:
+            if rejections.covers(connection, identity.series_instance_uid, identity.series_revision):
+                return
             kept = results.keep_first(connection, identity, found)
             self.runtime.announce(connection, _scored(record, use, identity, kept), origin, facts)
         self.runtime.relay.wake.set()

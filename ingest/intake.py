@@ -15,6 +15,7 @@ from ingest.orders.matching import settle_study
 from ingest.orders.store import has_open_order
 from ingest.pausing import Pausing
 from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, received_head
+from ingest.rejecting import settle_rejections
 from ingest.study_announcing import announce_study
 from ingest.taking import DamagedEntry, ReceivedInstance, RefusedInstance, Taken, taken
 from voorrang.database import Connection
@@ -176,11 +177,13 @@ class IntakeWorker:
                 if isinstance(one, RefusedInstance):
                     intake_store.record_refusal(connection, one)
             changed: set[str] = set()
-            for mine in _by_study([one for one in batch if isinstance(one, ReceivedInstance)]):
+            received = [one for one in batch if isinstance(one, ReceivedInstance)]
+            for mine in _by_study(received):
                 is_new, is_changed = self._take_study(connection, mine)
                 new_studies += is_new
                 if is_new or is_changed:
                     changed.add(mine[0].study_instance_uid)
+            changed |= settle_rejections(self.runtime, connection, received)
             for study_instance_uid in sorted(changed):
                 announce_study(self.runtime, connection, study_instance_uid)
             if reached is not None:

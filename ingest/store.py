@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, distinct, func, select, update
 
+from ingest.rejection_store import stands
 from ingest.tables import answer, claim, conflict, instance, refusal, removal, series, study
 from voorrang.clock import utc
 from voorrang.dicom.headers import InstanceHeader
@@ -115,7 +116,7 @@ def open_claims(connection: Connection) -> list[OpenClaim]:
     """Return every claim that awaits completeness; none of a study that an operator has suppressed."""
     counts = (
         select(instance.c.series_instance_uid, func.count().label("n"))
-        .where(instance.c.series_instance_uid.in_(select(claim.c.series_instance_uid).where(claim.c.open)))
+        .where(instance.c.series_instance_uid.in_(select(claim.c.series_instance_uid).where(claim.c.open)), stands())
         .group_by(instance.c.series_instance_uid)
         .subquery()
     )
@@ -185,10 +186,10 @@ def series_heads(connection: Connection, study_instance_uid: str) -> list[Instan
 
 
 def series_instances(connection: Connection, series_instance_uid: str) -> list[tuple[InstanceHeader, str]]:
-    """Return header and locator of every instance of a series, by SOP Instance UID."""
+    """Return header and locator of every instance of a series that is not rejected, by SOP Instance UID."""
     rows = connection.execute(
         select(instance.c.header, instance.c.locator)
-        .where(instance.c.series_instance_uid == series_instance_uid)
+        .where(instance.c.series_instance_uid == series_instance_uid, stands())
         .order_by(instance.c.sop_instance_uid)
     )
     return [(InstanceHeader.from_json(row.header), row.locator) for row in rows]
@@ -203,7 +204,8 @@ def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: d
     int or None
         The revision; None when this pathway has completed exactly these instances before, or when more have come.
     """
-    held = select(func.count()).select_from(instance).where(instance.c.series_instance_uid == found.series_instance_uid)
+    mine = instance.c.series_instance_uid == found.series_instance_uid
+    held = select(func.count()).select_from(instance).where(mine, stands())
     if connection.execute(held).scalar_one() != found.instance_count:
         return None
     mine = series.c.series_instance_uid == found.series_instance_uid
@@ -269,7 +271,7 @@ def count_waiting(connection: Connection) -> int:
         claim.c.open | (claim.c.answered_revision < claim.c.completed_revision),
         claim.c.series_instance_uid.not_in(_OF_SUPPRESSED),
     )
-    where = instance.c.series_instance_uid.in_(pending)
+    where = instance.c.series_instance_uid.in_(pending) & stands()
     return int(connection.execute(select(func.count()).select_from(instance).where(where)).scalar_one())
 
 

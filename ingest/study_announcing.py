@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ingest import store
 from ingest.announcing import Announcer
+from ingest.rejection_store import withdrawal
 from voorrang.database import Connection
 from voorrang.events.records import Claim, StudyUpdated
 from voorrang.runtime import Origin
@@ -15,6 +16,7 @@ def announce_study(post: Announcer, connection: Connection, study_instance_uid: 
     row = store.study_row(connection, study_instance_uid)
     modalities, series_count, instance_count = store.study_contents(connection, study_instance_uid)
     claims = store.study_claims(connection, study_instance_uid)
+    gone = withdrawal(connection, study_instance_uid)
     record = StudyUpdated(
         study_instance_uid=study_instance_uid,
         study_version=version,
@@ -25,6 +27,8 @@ def announce_study(post: Announcer, connection: Connection, study_instance_uid: 
         instance_count=instance_count,
         prior=row.prior,
         claims=tuple(Claim(series_instance_uid=s, pathway=p) for s, p in claims),
+        withdrawn=gone[0] if gone else None,
+        withdrawn_at=gone[1] if gone else None,
     )
     post.announce(connection, record, origin_of(post, row), (study_instance_uid, version))
 

@@ -116,6 +116,18 @@ answer = Table(
     Column("model_id", String(64), primary_key=True),
 )
 
+# Instances that a Key Object note rejects, whether they have come or not.
+rejection = Table(
+    "ingest_rejection",
+    metadata,
+    Column("sop_instance_uid", String(64), primary_key=True),
+    Column("note_uid", String(64), primary_key=True),
+    Column("series_instance_uid", String(64), nullable=False),
+    Column("study_instance_uid", String(64), nullable=False, index=True),
+    Column("reason", String(32), nullable=False),
+    Column("rejected_at", DateTime(timezone=True), nullable=False),
+)
+
 # What retention has decided to take from the archive and has not removed yet.
 removal = Table(
     "ingest_removal",
@@ -150,6 +162,7 @@ message = Table(
     Column("settled_at", DateTime(timezone=True)),
     UniqueConstraint("sender", "control_id", "content_digest", name="ingest_message_identity"),
     Index("ingest_message_refused", "outcome", "settled"),
+    Index("ingest_message_received", "received_at"),
 )
 
 # An order as all its messages together make it. `facts`: each with the time and the rank of the message that said it.

@@ -16,6 +16,10 @@ from voorrang.metrics import (
     INSTANCES_DELETED_SEEN,
     ITEMS_RANKED_SEEN,
     OPERATOR_ACTIONS_SEEN,
+    ORDERS_SEEN,
+    PATIENTS_SEEN,
+    REPORTS_SEEN,
+    SERIES_REJECTED_SEEN,
     STUDIES_SEEN,
 )
 from voorrang.runtime import Runtime
@@ -25,12 +29,37 @@ def handlers(runtime: Runtime) -> Mapping[str, Handler]:
     """Return the handlers by event type."""
     acts = {
         "findings-scored": count_answer,
-        "worklist-item-ranked": lambda event: ITEMS_RANKED_SEEN.labels(event.data.tier, event.data.state).inc(),
+        "worklist-item-ranked": count_ranking,
         "operator-action": lambda event: OPERATOR_ACTIONS_SEEN.labels(event.data.action).inc(),
         "series-deleted": lambda event: INSTANCES_DELETED_SEEN.inc(event.data.instance_count),
         "study-updated": lambda event: STUDIES_SEEN.inc(event.data.study_version == 1),
+        "series-rejected": lambda event: SERIES_REJECTED_SEEN.labels(event.data.reason).inc(),
+        **{f"order-{word}": count_order for word in ("placed", "changed", "cancelled")},
+        **{f"report-{word}": count_report for word in ("preliminary", "finalized", "corrected")},
+        **{f"patient-{word}": count_patient for word in ("merged", "changed")},
     }
     return {kind: partial(_once, runtime, act) for kind, act in acts.items()}
+
+
+def count_order(event: Event[Any]) -> None:
+    """Count one word on an order, by what happened to it and how urgent it is."""
+    ORDERS_SEEN.labels(event.type.removeprefix("order-"), event.data.urgency).inc()
+
+
+def count_report(event: Event[Any]) -> None:
+    """Count one version of a report, by its status."""
+    REPORTS_SEEN.labels(event.type.removeprefix("report-")).inc()
+
+
+def count_patient(event: Event[Any]) -> None:
+    """Count a merge or a change of a patient."""
+    PATIENTS_SEEN.labels(event.type.removeprefix("patient-")).inc()
+
+
+def count_ranking(event: Event[Any]) -> None:
+    """Count one ranking; of an item that left the list, under how it did."""
+    state = event.data.state if event.data.standing == "open" else event.data.standing
+    ITEMS_RANKED_SEEN.labels(event.data.tier, state).inc()
 
 
 def count_answer(event: Event[Any]) -> None:

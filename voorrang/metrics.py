@@ -67,6 +67,10 @@ INFERENCE_PROCESSES_ENDED = Counter(
 )
 
 ITEMS_OPEN = Gauge("voorrang_worklist_items", "Items on the list", ["tier", "state"])
+ORDERS_OPEN = Gauge("voorrang_worklist_orders_open", "Orders that stand and have no signed report", ["tier"])
+ORDERS_UNMATCHED = Gauge(
+    "voorrang_worklist_unmatched", "Orders and reports that match nothing on the list, or for a person only", ["reason"]
+)
 LAST_SLICE_TO_PRIORITY_SECONDS = Histogram(
     "voorrang_last_slice_to_priority_seconds",
     "From the last slice received to the priority visible on the list",
@@ -86,3 +90,9 @@ OPERATOR_ACTIONS_SEEN = Counter(
     "voorrang_operator_actions_total", "What people did to studies and instances", ["action"]
 )
 INSTANCES_DELETED_SEEN = Counter("voorrang_instances_deleted_total", "Instances that retention took from the archive")
+ORDERS_SEEN = Counter("voorrang_orders_total", "Words on orders as monitoring counts them", ["action", "tier"])
+REPORTS_SEEN = Counter("voorrang_reports_total", "Versions of reports as monitoring counts them", ["state"])
+PATIENTS_SEEN = Counter("voorrang_patients_total", "Merges and changes of patients", ["action"])
+SERIES_REJECTED_SEEN = Counter(
+    "voorrang_series_rejected_total", "Series rejected, as monitoring counts them", ["reason"]
+)

@@ -38,6 +38,7 @@ SERIES_COMPLETED_ROUTINE = Topic(
 )
 STUDY_UPDATED = Topic("study-updated", "study-updated", "ingest", ("worklist", "monitoring"))
 SERIES_CONFIRMED = Topic("series-confirmed", "series-confirmed", "ingest", ("worklist",))
+SERIES_REJECTED = Topic("series-rejected", "series-rejected", "ingest", ("inference", "worklist", "monitoring"))
 FINDINGS_SCORED = Topic("findings-scored", "findings-scored", "inference", ("ingest", "worklist", "monitoring"))
 WORKLIST_ITEM_RANKED = Topic("worklist-item-ranked", "worklist-item-ranked", "worklist", ("monitoring",))
 MODEL_ACTIVATED = Topic("model-activated", "model-activated", "register", ("worklist",), partitions=1)
@@ -58,6 +59,7 @@ TOPICS: tuple[Topic, ...] = (
     SERIES_COMPLETED_ROUTINE,
     STUDY_UPDATED,
     SERIES_CONFIRMED,
+    SERIES_REJECTED,
     FINDINGS_SCORED,
     WORKLIST_ITEM_RANKED,
     MODEL_ACTIVATED,
@@ -84,6 +86,6 @@ def topic_of(record: Record, lane: str | None = None) -> Topic:
 
 
 def consumed_by(consumer: str) -> tuple[Topic, ...]:
-    """Return the topics that a consumer must answer, the urgent lane first."""
+    """Return the topics that a consumer must answer: what stops work first, then the urgent lane."""
     mine = [topic for topic in TOPICS if consumer in topic.consumers]
-    return tuple(sorted(mine, key=lambda topic: not topic.name.endswith("-urgent")))
+    return tuple(sorted(mine, key=lambda topic: (topic != SERIES_REJECTED, not topic.name.endswith("-urgent"))))

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from voorrang.events.records import FindingsScored, Tier
+from worklist.orders.facts import OrderFacts, ReportFacts, Settled, settled
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFacts:
-    """One study: its versions of `study-updated`, answers and confirmations joined."""
+    """
+    One study: its versions of `study-updated`, answers and confirmations joined.
+
+    `rejected` has the series of which nothing that was not rejected has been answered, and why; answers about rejected
+    images are not among `answers`. `withdrawn` says why none of its images stands any more.
+    """
 
     study_instance_uid: str
     patient_key: str
@@ -21,6 +27,8 @@ class StudyFacts:
     claims: tuple[tuple[str, str], ...]
     answers: tuple[FindingsScored, ...]
     confirmed: frozenset[tuple[str, str, int]]
+    rejected: tuple[tuple[str, str], ...] = ()
+    withdrawn: tuple[str, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,14 @@ class ItemFacts:
     item_key: str
     human_tier: Tier
     studies: tuple[StudyFacts, ...]
+    order: OrderFacts | None = None
+    reports: tuple[ReportFacts, ...] = ()
+
+    @property
+    def settled(self) -> Settled:
+        """Whether it awaits a reading."""
+        gone = [study.withdrawn for study in self.studies if study.withdrawn is not None]
+        return settled(self.order, self.reports, gone if len(gone) == len(self.studies) else ())
 
     @property
     def arrived_at(self) -> datetime:

@@ -10,6 +10,7 @@ from voorrang.database import Connection
 from voorrang.events.envelope import Event
 from voorrang.runtime import Runtime
 from worklist import store
+from worklist.orders.handlers import order_handlers
 from worklist.ranking import Ranking, observe_latency
 
 
@@ -59,6 +60,7 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
         "series-confirmed": on_series_confirmed,
         "model-activated": on_register_changed,
         "model-suspended": on_register_changed,
+        **order_handlers(runtime, ranking),
     }
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from voorrang import identity, register
 from voorrang.clock import Clock
 from voorrang.database import Connection, Database
+from voorrang.events.records import Tier
 from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
 from worklist import store
@@ -34,8 +35,23 @@ class PathwayRow(BaseModel):
     position_mm: tuple[float, float, float] | None
 
 
+class OrderRow(BaseModel):
+    """What the order of an item asks for, without its words."""
+
+    urgency: Tier
+    reading_group: str
+    procedure_code: str
+    reason_codes: tuple[str, ...]
+    has_clinical_question: bool
+    ordered_at: datetime
+
+
 class Row(BaseModel):
-    """One item; `rank` is null for a prior. `patient` and `accession_number` only where names may be shown."""
+    """
+    One item; `rank` is null for a prior, `order` while none of it is known.
+
+    `patient` and `accession_number` only where names may be shown.
+    """
 
     rank: int | None
     rank_without_ai: int | None
@@ -55,6 +71,7 @@ class Row(BaseModel):
     birth_date: str
     accession_number: str
     study_description: str
+    order: OrderRow | None
     pathways: tuple[PathwayRow, ...]
 
 
@@ -156,5 +173,6 @@ def _row(
         birth_date=who.patient.birth_date if who else "",
         accession_number=who.accession_number if who else "",
         study_description=who.study_description if who else "",
+        order=OrderRow.model_validate(item.order, from_attributes=True) if item.order else None,
         pathways=tuple(PathwayRow.model_validate(pathway) for pathway in pathways),
     )

@@ -16,6 +16,7 @@ from voorrang.runtime import Origin, Runtime
 from worklist import store
 from worklist.banners import banners
 from worklist.facts import ItemFacts
+from worklist.orders.facts import Standing
 from worklist.policy import TierOrder, sort_key
 from worklist.states import ItemState, view_item
 
@@ -51,18 +52,21 @@ class Ranking:
         version = store.put_item(connection, facts, key, view, now)
         if version is None:
             return
-        speaks = view.speaks
+        speaks, settled = view.speaks, facts.settled
+        is_open = settled.standing is Standing.OPEN
         record = WorklistItemRanked(
             item_key=item_key,
             item_version=version,
             study_instance_uids=tuple(study.study_instance_uid for study in facts.studies),
             tier=key.tier.tier,
-            rank=store.rank_of(connection, key),
+            rank=store.rank_of(connection, key) if is_open else 0,
             state=view.state.value,
             provisional=view.provisional,
             pathway=speaks.pathway if speaks else None,
             last_received_at=max(study.last_received_at for study in facts.studies),
             ranked_at=now,
+            standing=settled.standing.value,
+            settled_at=settled.at,
         )
         self._announce(connection, record, facts)
 

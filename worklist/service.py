@@ -13,10 +13,12 @@ from voorrang.runtime import start
 from voorrang.settings import Settings
 from worklist.handlers import handlers
 from worklist.listing import Lister
+from worklist.orders.waiting import count_orders
 from worklist.ranking import Ranking
 from worklist.web.application import application
 
 LOOK_EVERY_SECONDS = 2.0
+COUNT_EVERY_SECONDS = 15.0
 
 
 def serve(settings: Settings) -> int:
@@ -34,6 +36,7 @@ def serve(settings: Settings) -> int:
     register_relay = Relay(REGISTER, runtime.database, runtime.producer, runtime.admin, runtime.clock)
     runtime.work("register-relay", lambda: register_relay.run(runtime.stop))
     runtime.every(LOOK_EVERY_SECONDS, "ranking", ranking.step)
+    runtime.every(COUNT_EVERY_SECONDS, "orders", lambda: count_orders(runtime.database))
     runtime.work("web", lambda: server.run(sockets=[listening]))
 
     def stop_web() -> None:

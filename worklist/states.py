@@ -21,6 +21,7 @@ from worklist.policy import BASELINE, Lift, TierOrder, tier_order
 
 NOT_ACTIVATED = "not_activated"
 WITHOUT_SCORE = "without_score"
+REJECTED = "rejected"
 
 
 class ItemState(StrEnum):
@@ -127,6 +128,9 @@ def _view_series(
     study: StudyFacts, pathway: Pathway, series_instance_uid: str, active: Activation, now: datetime
 ) -> PathwayView:
     """Return what the activated version of a model says of a series; the answers of any other version are not seen."""
+    if (rejected := dict(study.rejected).get(series_instance_uid)) is not None:
+        text = f"its images were rejected ({rejected.replace('_', ' ')}): not analysed"
+        return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=REJECTED, reason=text)
     mine = [
         answer
         for answer in study.answers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,13 +15,16 @@ from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
 from voorrang.outbox import insert_once
 from worklist.facts import ItemFacts, StudyFacts
+from worklist.orders import store as orders
+from worklist.orders.facts import OrderFacts, Standing
 from worklist.policy import SortKey, TierOrder, sort_key_without_ai
 from worklist.states import ItemState, ItemView
 from worklist.tables import answer, confirmation, item, study
 
 HUMAN_TIER_WITHOUT_ORDER = TierOrder.ROUTINE.tier
 
-_is_listed = item.c.study_count > 0
+_has_studies = item.c.study_count > 0
+_is_listed = and_(_has_studies, item.c.standing == Standing.OPEN.value)
 _is_ranked = and_(_is_listed, item.c.state != ItemState.PRIOR.value)
 
 
@@ -40,6 +43,7 @@ class ListedItem:
     study_instance_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
+    order: OrderFacts | None
 
 
 def put_study(connection: Connection, event: Event[Any]) -> list[str]:
@@ -49,26 +53,31 @@ def put_study(connection: Connection, event: Event[Any]) -> list[str]:
     Returns
     -------
     list of str
-        Keys of the items to rank anew: the one that has the study now, and the one that had it before.
+        Keys of the items to rank anew: the one that has the study now, the one that had it before, and those whose
+        reports this touches.
     """
     record: StudyUpdated = event.data
     before = item_key_of(connection, record.study_instance_uid)
     values = {
         "study_version": record.study_version,
-        "item_key": event.order_key or record.study_instance_uid,
+        "order_key": event.order_key,
         "patient_key": event.patient_key,
         "first_received_at": record.first_received_at,
         "last_received_at": record.last_received_at,
         "modalities": list(record.modalities),
         "prior": record.prior,
         "claims": [[claim.series_instance_uid, claim.pathway] for claim in record.claims],
+        "withdrawn": record.withdrawn or "",
+        "withdrawn_at": record.withdrawn_at,
     }
     uid = record.study_instance_uid
-    if not insert_once(connection, study, {"study_instance_uid": uid, **values}):
+    item_key = orders.item_key_of(connection, uid, event.order_key)
+    if not insert_once(connection, study, {"study_instance_uid": uid, "item_key": item_key, **values}):
         where = (study.c.study_instance_uid == uid) & (study.c.study_version < record.study_version)
-        connection.execute(update(study).where(where).values(**values))
+        connection.execute(update(study).where(where).values(item_key=item_key, **values))
     after = item_key_of(connection, uid)
-    return list(dict.fromkeys(key for key in (after, before) if key is not None))
+    keys = list(dict.fromkeys(key for key in (after, before) if key is not None))
+    return keys + sorted(orders.items_that_reports_name(connection, keys) - set(keys))
 
 
 def put_answer(connection: Connection, record: FindingsScored) -> None:
@@ -125,31 +134,52 @@ def item_facts(connection: Connection, item_key: str) -> ItemFacts:
         .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id, answer.c.version)
     ).all()
     confirmed = connection.execute(select(confirmation).where(confirmation.c.study_instance_uid.in_(uids))).all()
+    rejected = orders.rejections(connection, uids)
+    order = orders.orders(connection, [item_key]).get(item_key)
     return ItemFacts(
         item_key,
-        HUMAN_TIER_WITHOUT_ORDER,
+        order.urgency if order else HUMAN_TIER_WITHOUT_ORDER,
         tuple(
-            StudyFacts(
-                row.study_instance_uid,
-                row.patient_key,
-                utc(row.first_received_at),
-                utc(row.last_received_at),
-                tuple(row.modalities),
-                row.prior,
-                tuple((series, pathway) for series, pathway in row.claims),
-                tuple(
+            _study_facts(
+                row,
+                orders.surviving_patient(connection, row.patient_key),
+                [
                     FindingsScored.model_validate(a.record)
                     for a in answers
                     if a.study_instance_uid == row.study_instance_uid
-                ),
-                frozenset(
-                    (c.series_instance_uid, c.pathway, c.series_revision)
-                    for c in confirmed
-                    if c.study_instance_uid == row.study_instance_uid
-                ),
+                ],
+                [c for c in confirmed if c.study_instance_uid == row.study_instance_uid],
+                rejected,
             )
             for row in rows
         ),
+        order,
+        tuple(orders.reports_of(connection, item_key, [row.order_key for row in rows], uids)),
+    )
+
+
+def _study_facts(
+    row: Any,
+    patient_key: str,
+    answers: Sequence[FindingsScored],
+    confirmed: Sequence[Any],
+    rejected: Mapping[str, tuple[int, str]],
+) -> StudyFacts:
+    """Return the facts of a study; what was said of rejected images is not among them."""
+    standing = [a for a in answers if a.series_revision > rejected.get(a.series_instance_uid, (0, ""))[0]]
+    answered = {a.series_instance_uid for a in standing}
+    return StudyFacts(
+        row.study_instance_uid,
+        patient_key,
+        utc(row.first_received_at),
+        utc(row.last_received_at),
+        tuple(row.modalities),
+        row.prior,
+        tuple((series, pathway) for series, pathway in row.claims),
+        tuple(standing),
+        frozenset((c.series_instance_uid, c.pathway, c.series_revision) for c in confirmed),
+        tuple(sorted((uid, why) for uid, (_, why) in rejected.items() if uid not in answered)),
+        (row.withdrawn, utc(row.withdrawn_at)) if row.withdrawn else None,
     )
 
 
@@ -163,6 +193,7 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
         The item's new version; None when nothing about it changed.
     """
     without_ai = sort_key_without_ai(facts.human_tier, facts.arrived_at, facts.item_key)
+    settled = facts.settled
     values = {
         "study_count": len(facts.studies),
         "tier_order": int(key.tier),
@@ -173,11 +204,16 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
         "provisional": view.provisional,
         "pending": view.is_pending,
         "view": [asdict(pathway) for pathway in view.pathways],
+        "patient_key": facts.studies[0].patient_key,
+        "standing": settled.standing.value,
+        "settled_at": settled.at,
+        "settled_why": settled.why,
     }
     if insert_once(connection, item, {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, **values}):
         return 1
     found = connection.execute(select(item).where(item.c.item_key == facts.item_key)).one()
-    before = {name: getattr(found, name) for name in values} | {"arrived_at": utc(found.arrived_at)}
+    times = {"arrived_at": utc(found.arrived_at), "settled_at": utc(found.settled_at) if found.settled_at else None}
+    before = {name: getattr(found, name) for name in values} | times
     if before == values | {"view": _as_json(values["view"])}:
         return None
     version = int(found.item_version) + 1
@@ -188,7 +224,7 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
 
 def withdraw_item(connection: Connection, item_key: str, now: datetime) -> bool:
     """Take an item whose studies moved to another off the list; False when it is not on it."""
-    where = (item.c.item_key == item_key) & _is_listed
+    where = (item.c.item_key == item_key) & _has_studies
     values = {"study_count": 0, "pending": False, "item_version": item.c.item_version + 1, "ranked_at": now}
     return connection.execute(update(item).where(where).values(values)).rowcount == 1
 
@@ -224,6 +260,7 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
         .offset(offset)
     ).all()
     studies = _studies_of(connection, [row.item_key for row in rows])
+    placed = orders.orders(connection, [row.item_key for row in rows])
     return [
         ListedItem(
             row.item_key,
@@ -237,6 +274,7 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
             tuple(s.study_instance_uid for s in studies[row.item_key]),
             max(utc(s.last_received_at) for s in studies[row.item_key]),
             tuple(sorted({m for s in studies[row.item_key] for m in s.modalities})),
+            placed.get(row.item_key),
         )
         for row in rows
     ]
@@ -267,12 +305,19 @@ def count_listed(connection: Connection) -> int:
 
 def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
     """
-    Return the keys of all items, or of those that time alone may change.
+    Return the keys of all items on the live list, or of those that time alone may change, settled ones too.
 
     What a model has lifted comes first: when it is suspended, the order is right as soon as these are ranked anew.
     """
-    query = select(item.c.item_key).where(_is_listed).order_by(item.c.harm_rate.desc(), item.c.tier_order)
-    return connection.execute(query.where(item.c.pending) if pending_only else query).scalars().all()
+    where = _has_studies & item.c.pending if pending_only else _is_listed
+    query = select(item.c.item_key).where(where).order_by(item.c.harm_rate.desc(), item.c.tier_order)
+    return connection.execute(query).scalars().all()
+
+
+def touch_items(connection: Connection, keys: Collection[str]) -> None:
+    """Raise the versions of items of which nothing here changed, but what is shown with them did: who somebody is."""
+    where = item.c.item_key.in_(list(keys)) & _has_studies
+    connection.execute(update(item).where(where).values(item_version=item.c.item_version + 1))
 
 
 def list_version(connection: Connection) -> int:

@@ -2,7 +2,8 @@
 Tables of the worklist.
 
 `study`, `answer` and `confirmation` hold facts as the events tell them, the highest version of each; `item` is what
-follows from them, written anew whenever a fact, the register or the time changes it.
+follows from them, written anew whenever a fact, the register or the time changes it. Orders, reports and patients:
+`worklist.orders.tables`.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ study = Table(
     metadata,
     Column("study_instance_uid", String(64), primary_key=True),
     Column("item_key", String(64), nullable=False, index=True),
+    Column("order_key", String(64), nullable=False, server_default="", index=True),  # of its own number, by its event
     Column("study_version", Integer, nullable=False),
-    Column("patient_key", String(64), nullable=False),
+    Column("patient_key", String(64), nullable=False, index=True),
     Column("first_received_at", DateTime(timezone=True), nullable=False),
     Column("last_received_at", DateTime(timezone=True), nullable=False),
     Column("modalities", JSON, nullable=False),
     Column("prior", Boolean, nullable=False),
     Column("claims", JSON, nullable=False),
+    Column("withdrawn", String(32), nullable=False, server_default=""),  # why none of its images stands
+    Column("withdrawn_at", DateTime(timezone=True)),
 )
 
 # One row for each exact model version: a shadow version never overwrites what the active one answered.
@@ -67,6 +71,11 @@ item = Table(
     Column("pending", Boolean, nullable=False),
     Column("ranked_at", DateTime(timezone=True), nullable=False),
     Column("view", JSON, nullable=False),
+    Column("patient_key", String(64), nullable=False, server_default=""),  # the surviving one's
+    Column("standing", String(16), nullable=False, server_default="open"),  # anything else is off the live list
+    Column("settled_at", DateTime(timezone=True)),
+    Column("settled_why", String(32), nullable=False, server_default=""),
+    Index("worklist_item_settled", "standing", "settled_at"),
     Index("worklist_item_order", "tier_order", "harm_rate", "arrived_at", "item_key"),
     Index("worklist_item_pending", "pending"),
 )

@@ -13,6 +13,7 @@ from voorrang.events.records import WorklistItemRanked
 from voorrang.tables import outbox
 from voorrang.timeline import Moment
 from worklist import store
+from worklist.orders.facts import Standing
 from worklist.policy import SortKey, TierOrder
 from worklist.states import ItemState
 from worklist.tables import item, study
@@ -23,12 +24,13 @@ TOPIC = "worklist-item-ranked"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where the item of a study stands now; `place` is None for a prior, which has none."""
+class Place:
+    """Where the item of a study stands now; `place` is None for a prior and for what left the list: `settled`."""
 
     place: int | None
     state: ItemState
     provisional: bool
+    settled: str = ""
 
 
 def timeline(connection: Connection, study_instance_uid: str) -> list[Moment]:
@@ -40,26 +42,32 @@ def timeline(connection: Connection, study_instance_uid: str) -> list[Moment]:
     if rankings:
         return [
             Moment(r.ranked_at, "ranked", _words(TierOrder[r.tier.upper()], r.rank, ItemState(r.state), r.provisional))
+            if r.standing == Standing.OPEN
+            else Moment(r.ranked_at, r.standing, "left the list")
             for r in rankings
         ]
     row = connection.execute(select(item).where(item.c.item_key == item_key)).one_or_none()
     now = standing(connection, study_instance_uid)
     if row is None or now is None:
         return []
-    words = _words(TierOrder(row.tier_order), now.place, now.state, now.provisional)
+    words = now.settled or _words(TierOrder(row.tier_order), now.place, now.state, now.provisional)
     return [Moment(utc(row.ranked_at), "ranked", words)]
 
 
-def standing(connection: Connection, study_instance_uid: str) -> Standing | None:
+def standing(connection: Connection, study_instance_uid: str) -> Place | None:
     """Return where a study stands; None while the list does not have it."""
     item_key = store.item_key_of(connection, study_instance_uid)
     row = connection.execute(select(item).where(item.c.item_key == item_key)).one_or_none()
     if row is None or not row.study_count:
         return None
     state = ItemState(row.state)
+    if row.standing != Standing.OPEN:
+        why = row.settled_why.replace("_", " ")
+        words = f"{row.standing}, {why}" if why != row.standing else why
+        return Place(None, state, row.provisional, words)
     key = SortKey(TierOrder(row.tier_order), -row.harm_rate, utc(row.arrived_at), row.item_key)
     place = None if state is ItemState.PRIOR else store.rank_of(connection, key)
-    return Standing(place, state, row.provisional)
+    return Place(place, state, row.provisional)
 
 
 def waits(connection: Connection, study_instance_uid: str) -> list[str]:
@@ -67,6 +75,8 @@ def waits(connection: Connection, study_instance_uid: str) -> list[str]:
     now = standing(connection, study_instance_uid)
     if now is None:
         return ["the worklist, which has not ranked it yet"]
+    if now.settled:
+        return [f"nothing: {now.settled}"]
     if now.provisional:
         return ["the confirmation that all images are there: until then its answer is provisional, shown as running"]
     return ["nothing: a prior, not ranked" if now.place is None else f"nothing: read order {now.place}"]

@@ -231,7 +231,8 @@ class TestTopics:
         assert len(BY_NAME) == len(TOPICS)
 
     def test_the_urgent_lane_comes_first(self) -> None:
-        assert [t.name for t in consumed_by("inference")] == ["series-completed-urgent", "series-completed-routine"]
+        lanes = ["series-completed-urgent", "series-completed-routine"]
+        assert [t.name for t in consumed_by("inference")] == ["series-rejected", *lanes]
 
     def test_the_table_that_ops_read_equals_the_code(self) -> None:
         table = yaml.safe_load((ROOT / "deploy/kafka/topics.yaml").read_text())["topics"]

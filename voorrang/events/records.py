@@ -37,6 +37,10 @@ class Record(BaseModel):
     version: ClassVar[int] = 1
 
 
+RejectionReason = Literal["quality", "patient_safety", "wrong_worklist_entry", "expired"]
+ItemStanding = Literal["open", "reported", "withdrawn"]
+
+
 class Claim(Record):
     """A series that a pathway wants."""
 
@@ -45,7 +49,11 @@ class Claim(Record):
 
 
 class StudyUpdated(Record):
-    """Ingest saw a study for the first time, or something about it changed."""
+    """
+    Ingest saw a study for the first time, or something about it changed.
+
+    `withdrawn` says why none of its images stands any more; None while one does.
+    """
 
     event_type: ClassVar[str] = "study-updated"
 
@@ -58,6 +66,8 @@ class StudyUpdated(Record):
     instance_count: int
     prior: bool
     claims: tuple[Claim, ...]
+    withdrawn: RejectionReason | None = None
+    withdrawn_at: Time | None = None
 
 
 class SeriesCompleted(Record):
@@ -91,6 +101,22 @@ class SeriesConfirmed(Record):
     instances_digest: str
     pathway: str
     verdict: str
+
+
+class SeriesRejected(Record):
+    """
+    Images of a series were rejected: whatever was made of it up to this revision is void.
+
+    Of what stands of the series, or comes later, there is a higher revision.
+    """
+
+    event_type: ClassVar[str] = "series-rejected"
+
+    study_instance_uid: str
+    series_instance_uid: str
+    series_revision: int
+    reason: RejectionReason
+    rejected_at: Time
 
 
 class ModelIdentity(Record):
@@ -163,7 +189,11 @@ class FindingsScored(Record):
 
 
 class WorklistItemRanked(Record):
-    """The place of an item was decided: its sort key or what is shown of it changed."""
+    """
+    The place of an item was decided: its sort key or what is shown of it changed.
+
+    `rank` is 0 for one that is off the live list, since `settled_at`.
+    """
 
     event_type: ClassVar[str] = "worklist-item-ranked"
 
@@ -177,6 +207,8 @@ class WorklistItemRanked(Record):
     pathway: str | None = None
     last_received_at: Time
     ranked_at: Time
+    standing: ItemStanding = "open"
+    settled_at: Time | None = None
 
 
 class ModelActivated(Record):
@@ -321,6 +353,7 @@ RECORDS: tuple[type[Record], ...] = (
     StudyUpdated,
     SeriesCompleted,
     SeriesConfirmed,
+    SeriesRejected,
     FindingsScored,
     WorklistItemRanked,
     ModelActivated,

@@ -20,6 +20,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from voorrang.errors import RetryableError
 from voorrang.settings import Settings
 from worklist.listing import Lister, Listing
+from worklist.web.orders import add_order_routes
 
 HERE = Path(__file__).parent
 LOOK_EVERY_SECONDS = 0.2
@@ -81,6 +82,8 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     ) -> Listing:
         """Return the list in the order of reading."""
         return lister.listing(limit, offset)
+
+    add_order_routes(app, lister.database)
 
     @app.get("/", response_class=HTMLResponse)
     def page(request: Request) -> Response:

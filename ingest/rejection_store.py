@@ -1,0 +1,132 @@
+"""Rows of rejected instances, and what of series and studies stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+
+from ingest.rejection_notes import RejectionNote
+from ingest.tables import claim, instance, rejection, series
+from voorrang.clock import utc
+from voorrang.events.records import RejectionReason
+from voorrang.outbox import insert_once
+
+NOT_IMAGES = ("KO", "PR", "SR")  # what nobody reads by itself
+
+
+def stands() -> ColumnElement[bool]:
+    """Return whether an instance is not rejected, as SQL over `ingest_instance`."""
+    r = rejection.c
+    named = (
+        select(r.sop_instance_uid)
+        .join(series, (series.c.series_instance_uid == r.series_instance_uid) & (_same_study()))
+        .where(
+            r.sop_instance_uid == instance.c.sop_instance_uid, r.series_instance_uid == instance.c.series_instance_uid
+        )
+    )
+    return ~named.correlate(instance).exists()
+
+
+def _same_study() -> ColumnElement[bool]:
+    """Return whether a rejected series is of the study that its note names: a note reaches no further."""
+    return series.c.study_instance_uid == rejection.c.study_instance_uid
+
+
+def keep_note(connection: Connection, note_uid: str, note: RejectionNote, at: datetime) -> set[str]:
+    """Write which instances a note rejects, whether they have come or not; return the series that this is new for."""
+    return {
+        one.series_instance_uid
+        for one in note.instances
+        if insert_once(
+            connection,
+            rejection,
+            {
+                "sop_instance_uid": one.sop_instance_uid,
+                "note_uid": note_uid,
+                "series_instance_uid": one.series_instance_uid,
+                "study_instance_uid": one.study_instance_uid,
+                "reason": note.reason,
+                "rejected_at": at,
+            },
+        )
+    }
+
+
+def with_rejections(connection: Connection, study_instance_uids: Collection[str]) -> set[str]:
+    """Return which of some studies have rejected instances."""
+    uids = rejection.c.study_instance_uid
+    return set(connection.execute(select(uids).where(uids.in_(list(study_instance_uids))).distinct()).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedSeries:
+    """A series of which instances are rejected; `standing` is how many of those that are here are not."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    revision: int
+    standing: int
+    reason: RejectionReason
+    rejected_at: datetime
+
+
+def rejected_series(connection: Connection, study_instance_uids: Collection[str]) -> list[RejectedSeries]:
+    """Return the series of some studies that have rejected instances here; the last word says why."""
+    r = rejection.c
+    here = (
+        select(series.c.series_instance_uid, series.c.study_instance_uid, series.c.revision, r.reason, r.rejected_at)
+        .join(instance, instance.c.series_instance_uid == series.c.series_instance_uid)
+        .join(rejection, r.sop_instance_uid == instance.c.sop_instance_uid)
+        .where(
+            series.c.study_instance_uid.in_(list(study_instance_uids)),
+            r.series_instance_uid == series.c.series_instance_uid,
+            _same_study(),
+        )
+        .order_by(r.rejected_at, r.reason)
+        .distinct()
+    )
+    last = {row.series_instance_uid: row for row in connection.execute(here)}
+    return [
+        RejectedSeries(
+            uid, row.study_instance_uid, row.revision, _standing(connection, uid), row.reason, utc(row.rejected_at)
+        )
+        for uid, row in sorted(last.items())
+    ]
+
+
+def _standing(connection: Connection, series_instance_uid: str) -> int:
+    where = (instance.c.series_instance_uid == series_instance_uid) & stands()
+    return int(connection.execute(select(func.count()).select_from(instance).where(where)).scalar_one())
+
+
+def void_claims(connection: Connection, found: RejectedSeries, now: datetime) -> None:
+    """Await no answer about rejected images; let what stands of the series become a revision of its own."""
+    mine = claim.c.series_instance_uid == found.series_instance_uid
+    done = {"answered_revision": claim.c.completed_revision, "confirmed_revision": claim.c.completed_revision}
+    connection.execute(update(claim).where(mine).values(**done))
+    if found.standing:
+        connection.execute(update(claim).where(mine, ~claim.c.open).values(open=True, began_at=now))
+    else:
+        connection.execute(update(claim).where(mine).values(open=False))
+
+
+def withdrawal(connection: Connection, study_instance_uid: str) -> tuple[RejectionReason, datetime] | None:
+    """Return why no image of a study stands, and since when; None while one does, or did when it was deleted."""
+    of_study = rejection.c.study_instance_uid == study_instance_uid
+    query = select(rejection.c.reason, rejection.c.rejected_at).where(of_study)
+    newest = connection.execute(query.order_by(rejection.c.rejected_at.desc(), rejection.c.reason).limit(1)).first()
+    if newest is None:
+        return None
+    images = (series.c.study_instance_uid == study_instance_uid) & series.c.modality.not_in(NOT_IMAGES)
+    joined = instance.join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
+    standing = select(series.c.series_instance_uid).select_from(joined).where(images, stands())
+    named = select(rejection.c.series_instance_uid).where(of_study)
+    deleted = select(series.c.series_instance_uid).where(
+        images, series.c.deleted_at.is_not(None), series.c.series_instance_uid.not_in(named)
+    )
+    if any(connection.execute(query.limit(1)).first() is not None for query in (standing, deleted)):
+        return None
+    return newest.reason, utc(newest.rejected_at)

@@ -1,0 +1,62 @@
+"""What events about orders, reports, patients and rejected images change on the list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from voorrang.consuming import Handler
+from voorrang.database import Connection
+from voorrang.errors import InvalidMessageError
+from voorrang.events.envelope import Event
+from voorrang.runtime import Runtime
+from worklist.orders import store
+from worklist.orders.facts import ReportStatus
+from worklist.ranking import Ranking
+from worklist.store import item_key_of, touch_items
+
+Put = Callable[[Connection, Event[Any]], set[str]]
+
+
+def order_handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
+    """Return the handlers by event type."""
+    puts: Mapping[str, Put] = {
+        "order-placed": partial(_put_order, is_cancelled=False),
+        "order-changed": partial(_put_order, is_cancelled=False),
+        "order-cancelled": partial(_put_order, is_cancelled=True),
+        "report-preliminary": partial(store.put_report, status=ReportStatus.PRELIMINARY),
+        "report-finalized": partial(store.put_report, status=ReportStatus.FINAL),
+        "report-corrected": partial(store.put_report, status=ReportStatus.CORRECTED),
+        "patient-merged": lambda connection, event: store.put_merge(connection, event.data),
+        "patient-changed": _show_patient_anew,
+        "series-rejected": _put_rejection,
+    }
+    return {kind: partial(_put_and_rank, runtime, ranking, put) for kind, put in puts.items()}
+
+
+def _put_and_rank(runtime: Runtime, ranking: Ranking, put: Put, event: Event[Any]) -> None:
+    """Write a fact, once, and rank the items that it touches."""
+
+    def act(connection: Connection) -> None:
+        for item_key in sorted(put(connection, event)):
+            ranking.rank(connection, item_key)
+
+    runtime.once(event, act)
+
+
+def _put_order(connection: Connection, event: Event[Any], *, is_cancelled: bool) -> set[str]:
+    if not event.order_key:
+        raise InvalidMessageError("no_order_key", event.type)
+    return store.put_order(connection, event, is_cancelled=is_cancelled)
+
+
+def _put_rejection(connection: Connection, event: Event[Any]) -> set[str]:
+    store.put_rejection(connection, event.data)
+    return {item_key_of(connection, event.data.study_instance_uid) or ""} - {""}
+
+
+def _show_patient_anew(connection: Connection, event: Event[Any]) -> set[str]:
+    """Let pages ask again for the items of a patient: who that is stands in the identity store, not here."""
+    touch_items(connection, store.items_of_patient(connection, event.patient_key))
+    return set()
