@@ -11,6 +11,7 @@ from voorrang.events.envelope import Event
 from voorrang.runtime import Runtime
 from worklist import store
 from worklist.ranking import Ranking, observe_latency
+from worklist.reading.ending import follow_studies
 
 
 def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
@@ -21,7 +22,9 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
 
         def put(connection: Connection) -> None:
             """Write the study."""
-            for item_key in store.put_study(connection, event):
+            keys = store.put_study(connection, event)
+            follow_studies(connection, keys[-1], keys[0], runtime.clock.now())
+            for item_key in keys:
                 ranking.rank(connection, item_key)
 
         runtime.once(event, put)

@@ -17,6 +17,7 @@ from worklist import store
 from worklist.banners import banners
 from worklist.facts import ItemFacts
 from worklist.policy import TierOrder, sort_key
+from worklist.reading import shown
 from worklist.states import ItemState, view_item
 
 ITEMS_IN_A_TRANSACTION = 20
@@ -47,6 +48,7 @@ class Ranking:
             store.withdraw_item(connection, item_key, now)
             return
         view = view_item(facts, self.runtime.pathways, activations, now)
+        shown.record(connection, item_key, view.pathways, activations, now)
         key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key)
         version = store.put_item(connection, facts, key, view, now)
         if version is None:

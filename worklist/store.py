@@ -21,7 +21,7 @@ from worklist.tables import answer, confirmation, item, study
 
 HUMAN_TIER_WITHOUT_ORDER = TierOrder.ROUTINE.tier
 
-_is_listed = item.c.study_count > 0
+_is_listed = and_(item.c.study_count > 0, item.c.done_by_hand.is_(False))
 _is_ranked = and_(_is_listed, item.c.state != ItemState.PRIOR.value)
 
 
@@ -191,6 +191,17 @@ def withdraw_item(connection: Connection, item_key: str, now: datetime) -> bool:
     where = (item.c.item_key == item_key) & _is_listed
     values = {"study_count": 0, "pending": False, "item_version": item.c.item_version + 1, "ranked_at": now}
     return connection.execute(update(item).where(where).values(values)).rowcount == 1
+
+
+def is_listed(connection: Connection, item_key: str) -> bool | None:
+    """Tell whether an item is on the list; None when it was never there."""
+    return connection.execute(select(_is_listed).where(item.c.item_key == item_key)).scalar_one_or_none()
+
+
+def set_done_by_hand(connection: Connection, item_key: str, done: bool, now: datetime) -> None:
+    """Take an item off the list because a reader says that it is read, or put it back."""
+    values = {"done_by_hand": done, "item_version": item.c.item_version + 1, "ranked_at": now}
+    connection.execute(update(item).where(item.c.item_key == item_key).values(values))
 
 
 def rank_of(connection: Connection, key: SortKey) -> int:

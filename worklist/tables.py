@@ -2,12 +2,13 @@
 Tables of the worklist.
 
 `study`, `answer` and `confirmation` hold facts as the events tell them, the highest version of each; `item` is what
-follows from them, written anew whenever a fact, the register or the time changes it.
+follows from them, written anew whenever a fact, the register or the time changes it. What readers do is in
+`worklist.reading.tables`.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table
+from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table, false
 
 metadata = MetaData()
 
@@ -67,6 +68,7 @@ item = Table(
     Column("pending", Boolean, nullable=False),
     Column("ranked_at", DateTime(timezone=True), nullable=False),
     Column("view", JSON, nullable=False),
+    Column("done_by_hand", Boolean, nullable=False, default=False, server_default=false()),
     Index("worklist_item_order", "tier_order", "harm_rate", "arrived_at", "item_key"),
     Index("worklist_item_pending", "pending"),
 )

@@ -10,6 +10,7 @@ from sqlalchemy import MetaData, text
 import inference.tables
 import ingest.tables
 import voorrang.tables
+import worklist.reading.tables
 import worklist.tables
 from tests.integration.conftest import FreshDatabase
 from voorrang.errors import ConfigurationError
