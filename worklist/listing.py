@@ -15,6 +15,8 @@ from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
 from worklist import store
 from worklist.banners import banners
+from worklist.reading import log
+from worklist.reading.marks import Mark, marks
 from worklist.states import ItemState
 from worklist.wording import reason_line, shown_state
 
@@ -55,6 +57,7 @@ class Row(BaseModel):
     birth_date: str
     accession_number: str
     study_description: str
+    reading: Mark | None
     pathways: tuple[PathwayRow, ...]
 
 
@@ -94,6 +97,7 @@ class Lister:
             items = store.listed(connection, limit, offset)
             without_ai = store.places_without_ai(connection, {item.item_key for item in items})
             uids = [uid for item in items for uid in item.study_instance_uids]
+            read = marks(connection, [item.item_key for item in items])
             known = identity.look_up(connection, uids) if self.show_names else {}
             version = _version(connection)
             total = store.count_listed(connection)
@@ -105,6 +109,7 @@ class Lister:
                 offset + place,
                 without_ai.get(item.item_key),
                 known.get(item.study_instance_uids[0]),
+                read.get(item.item_key),
                 now,
             )
             for place, item in enumerate(items, start=1)
@@ -125,7 +130,8 @@ class Lister:
 
 
 def _version(connection: Connection) -> int:
-    return store.list_version(connection) * 1_000_000 + register.revision(connection)
+    changes = store.list_version(connection) + log.revision(connection)
+    return changes * 1_000_000 + register.revision(connection)
 
 
 def _row(
@@ -133,6 +139,7 @@ def _row(
     place: int,
     without_ai: int | None,
     who: identity.StudyIdentity | None,
+    reading: Mark | None,
     now: datetime,
 ) -> Row:
     pathways: list[dict[str, Any]] = item.view["pathways"]
@@ -156,5 +163,6 @@ def _row(
         birth_date=who.patient.birth_date if who else "",
         accession_number=who.accession_number if who else "",
         study_description=who.study_description if who else "",
+        reading=reading,
         pathways=tuple(PathwayRow.model_validate(pathway) for pathway in pathways),
     )

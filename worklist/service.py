@@ -14,6 +14,9 @@ from voorrang.settings import Settings
 from worklist.handlers import handlers
 from worklist.listing import Lister
 from worklist.ranking import Ranking
+from worklist.reading.acts import Reading
+from worklist.reading.oncall import OnCall
+from worklist.reading.telling import channels
 from worklist.web.application import application
 
 LOOK_EVERY_SECONDS = 2.0
@@ -25,7 +28,8 @@ def serve(settings: Settings) -> int:
     listening = _listen(settings)
     ranking = Ranking(runtime)
     lister = Lister(runtime.database, runtime.pathways, runtime.clock, settings.show_names)
-    app = application(lister, settings, runtime.stop.is_set)
+    reading = Reading(runtime)
+    app = application(lister, settings, runtime.stop.is_set, reading)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=2, lifespan="off")
     )
@@ -34,6 +38,8 @@ def serve(settings: Settings) -> int:
     register_relay = Relay(REGISTER, runtime.database, runtime.producer, runtime.admin, runtime.clock)
     runtime.work("register-relay", lambda: register_relay.run(runtime.stop))
     runtime.every(LOOK_EVERY_SECONDS, "ranking", ranking.step)
+    runtime.every(LOOK_EVERY_SECONDS, "claims", reading.expire)
+    runtime.every(LOOK_EVERY_SECONDS, "on-call", OnCall(runtime, channels(settings)).step)
     runtime.work("web", lambda: server.run(sockets=[listening]))
 
     def stop_web() -> None:

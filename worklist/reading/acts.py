@@ -8,18 +8,17 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from voorrang.database import Connection
-from voorrang.errors import RetryableError
 from voorrang.runtime import Runtime
 from worklist import store
 from worklist.reading import announcing, calls, claims, log, shown
 from worklist.reading.claims import Claim
+from worklist.reading.deciding import decide
 from worklist.reading.ending import expire
 from worklist.reading.escalating import WhyEnded
 from worklist.reading.log import Act, Decision, Reader
 from worklist.reading.refusing import ActRefusedError, Refusal
 from worklist.states import ItemState
 
-ATTEMPTS = 50  # on PostgreSQL, where of transactions that get in each other's way one goes on
 PAGE = 50
 
 T = TypeVar("T")
@@ -175,24 +174,12 @@ class Reading:
             self._open(connection, item_key, by, "list", now)
 
     def _decide(self, act: Callable[[Connection, datetime], T]) -> T:
-        """
-        Run an act in one transaction, after ending the claims whose time is over.
+        def expire_and_act(connection: Connection, now: datetime) -> T:
+            """End the claims whose time is over, then act."""
+            expire(self.runtime, connection, now)
+            return act(connection, now)
 
-        On PostgreSQL a transaction that another got in between of begins again: its reader sees the list as it is then.
-        """
-        for left in reversed(range(ATTEMPTS)):
-            try:
-                with self.runtime.database.write() as connection:
-                    now = self.runtime.clock.now()
-                    expire(self.runtime, connection, now)
-                    done = act(connection, now)
-            except RetryableError:
-                if self.runtime.database.is_sqlite or not left:
-                    raise
-            else:
-                self.runtime.relay.wake.set()
-                return done
-        raise RetryableError("database: others got in between each time")
+        return decide(self.runtime, expire_and_act)
 
 
 def _require_known(connection: Connection, item_key: str) -> bool:

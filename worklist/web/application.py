@@ -20,6 +20,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from voorrang.errors import RetryableError
 from voorrang.settings import Settings
 from worklist.listing import Lister, Listing
+from worklist.reading.acts import Reading
+from worklist.reading.refusing import ActRefusedError
+from worklist.web.reading import WHY_WRONG, reading_routes, refused
 
 HERE = Path(__file__).parent
 LOOK_EVERY_SECONDS = 0.2
@@ -37,7 +40,7 @@ MARKS = {"stat": "S", "urgent": "U", "routine": "R"}
 Next = Callable[[Request], Awaitable[Response]]
 
 
-def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bool]) -> FastAPI:
+def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bool], reading: Reading) -> FastAPI:
     """
     Return the application.
 
@@ -49,6 +52,8 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         Time zone, and whether only loopback may ask.
     is_stopping
         Ends the open streams when the service stops.
+    reading
+        What readers do.
     """
     app = FastAPI(title="voorrang worklist", docs_url=None, redoc_url=None)
     templates = Jinja2Templates(HERE / "templates")
@@ -56,7 +61,7 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     templates.env.filters["clock"] = lambda at: _local(at, zone, "%H:%M:%S")
     templates.env.filters["minute"] = lambda at: _local(at, zone, "%d-%m %H:%M")
     templates.env.filters |= {"person": _person, "day": _day, "wait": _wait}
-    templates.env.globals["marks"] = MARKS
+    templates.env.globals |= {"marks": MARKS, "readers": settings.readers, "why_wrong": WHY_WRONG}
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     if settings.bind_host in {"127.0.0.1", "::1", "localhost"}:
         # A page elsewhere must not reach this one through a name that it points at loopback.
@@ -73,6 +78,9 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     def unavailable(_: Request, __: Exception) -> Response:
         """Answer 503 while the database is away."""
         return PlainTextResponse("the database does not answer: ask again\n", 503, {"Retry-After": "2"})
+
+    app.add_exception_handler(ActRefusedError, refused)
+    app.include_router(reading_routes(reading, settings.readers))
 
     @app.get("/api/worklist")
     def worklist(
