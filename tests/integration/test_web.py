@@ -96,6 +96,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
         "birth_date": "19511213",
         "accession_number": "ACC000001",
         "study_description": "CT hersenen",
+        "reading": None,
     }
     assert pathways == [
         {

@@ -59,6 +59,39 @@ function follow() {
   };
 }
 
+async function act(element) {
+  const row = element.closest("tr[data-item]");
+  const path = row ? `items/${encodeURIComponent(row.dataset.item)}/${element.dataset.act}` : element.dataset.act;
+  const reader = document.getElementById("reader");
+  const body = { reader: reader ? reader.value : "" };
+  if (element.dataset.judgement) body.judgement = element.dataset.judgement;
+  if (element.value) body.because = element.value;
+  const said = document.getElementById("answer");
+  try {
+    const answer = await fetch(`/api/worklist/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(SILENCE_MS),
+    });
+    const refused = answer.ok ? "" : (await answer.json()).detail;
+    said.textContent = typeof refused === "string" ? refused : "not understood";
+    said.hidden = answer.ok;
+  } catch {
+    said.textContent = "No answer: this was perhaps not written down.";
+    said.hidden = false;
+  }
+  refresh();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-act]");
+  if (button) act(button);
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-act]") && event.target.value) act(event.target);
+});
+
 follow();
 setInterval(() => { if (Date.now() - heardAt > SILENCE_MS) setGone(true); }, 500);
 setInterval(() => { if (notice.hidden) refresh(); }, 30000); // waiting times grow without an event
