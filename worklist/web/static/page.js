@@ -59,8 +59,17 @@ function follow() {
   };
 }
 
+function offerUndo(said, item) {
+  const button = document.createElement("button");
+  button.dataset.act = "undo";
+  button.textContent = "Undo";
+  said.dataset.item = item;
+  said.replaceChildren("Done: it left the list. ", button);
+  said.hidden = false;
+}
+
 async function act(element) {
-  const row = element.closest("tr[data-item]");
+  const row = element.closest("[data-item]");
   const path = row ? `items/${encodeURIComponent(row.dataset.item)}/${element.dataset.act}` : element.dataset.act;
   const reader = document.getElementById("reader");
   const body = { reader: reader ? reader.value : "" };
@@ -77,6 +86,7 @@ async function act(element) {
     const refused = answer.ok ? "" : (await answer.json()).detail;
     said.textContent = typeof refused === "string" ? refused : "not understood";
     said.hidden = answer.ok;
+    if (answer.ok && element.dataset.act === "done") offerUndo(said, row.dataset.item);
   } catch {
     said.textContent = "No answer: this was perhaps not written down.";
     said.hidden = false;
