@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
 from voorrang.clock import utc
 from voorrang.database import Connection
@@ -21,8 +21,10 @@ from worklist.tables import answer, confirmation, item, study
 
 HUMAN_TIER_WITHOUT_ORDER = TierOrder.ROUTINE.tier
 
-_is_listed = and_(item.c.study_count > 0, item.c.done_by_hand.is_(False))
-_is_ranked = and_(_is_listed, item.c.state != ItemState.PRIOR.value)
+IN_ORDER, WITHOUT_PLACE, OFF_THE_LIST = 0, 1, 2
+
+_is_listed = item.c.listed_as < OFF_THE_LIST
+_is_ranked = item.c.listed_as == IN_ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,23 +175,29 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
         "provisional": view.provisional,
         "pending": view.is_pending,
         "view": [asdict(pathway) for pathway in view.pathways],
+        "harm_order": key.negative_harm_rate,
+        "listed_as": WITHOUT_PLACE if view.state is ItemState.PRIOR else IN_ORDER,
     }
-    if insert_once(connection, item, {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, **values}):
+    first = {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, "change": _next_change(connection)}
+    if insert_once(connection, item, first | values):
         return 1
     found = connection.execute(select(item).where(item.c.item_key == facts.item_key)).one()
+    if found.done_by_hand:
+        values["listed_as"] = OFF_THE_LIST
     before = {name: getattr(found, name) for name in values} | {"arrived_at": utc(found.arrived_at)}
     if before == values | {"view": _as_json(values["view"])}:
         return None
     version = int(found.item_version) + 1
     where = item.c.item_key == facts.item_key
-    connection.execute(update(item).where(where).values(item_version=version, ranked_at=now, **values))
+    change = _next_change(connection)
+    connection.execute(update(item).where(where).values(item_version=version, ranked_at=now, change=change, **values))
     return version
 
 
 def withdraw_item(connection: Connection, item_key: str, now: datetime) -> bool:
     """Take an item whose studies moved to another off the list; False when it is not on it."""
     where = (item.c.item_key == item_key) & _is_listed
-    values = {"study_count": 0, "pending": False, "item_version": item.c.item_version + 1, "ranked_at": now}
+    values = {"study_count": 0, "pending": False, "listed_as": OFF_THE_LIST} | _changed(connection, now)
     return connection.execute(update(item).where(where).values(values)).rowcount == 1
 
 
@@ -200,8 +208,19 @@ def is_listed(connection: Connection, item_key: str) -> bool | None:
 
 def set_done_by_hand(connection: Connection, item_key: str, done: bool, now: datetime) -> None:
     """Take an item off the list because a reader says that it is read, or put it back."""
-    values = {"done_by_hand": done, "item_version": item.c.item_version + 1, "ranked_at": now}
+    standing = case(
+        (item.c.study_count == 0, OFF_THE_LIST), (item.c.state == ItemState.PRIOR.value, WITHOUT_PLACE), else_=IN_ORDER
+    )
+    values = {"done_by_hand": done, "listed_as": OFF_THE_LIST if done else standing} | _changed(connection, now)
     connection.execute(update(item).where(item.c.item_key == item_key).values(values))
+
+
+def _changed(connection: Connection, now: datetime) -> dict[str, Any]:
+    return {"item_version": item.c.item_version + 1, "ranked_at": now, "change": _next_change(connection)}
+
+
+def _next_change(connection: Connection) -> int:
+    return list_version(connection) + 1
 
 
 def rank_of(connection: Connection, key: SortKey) -> int:
@@ -209,10 +228,10 @@ def rank_of(connection: Connection, key: SortKey) -> int:
     c = item.c
     before = or_(
         c.tier_order < int(key.tier),
-        and_(c.tier_order == int(key.tier), c.harm_rate > -key.negative_harm_rate),
+        and_(c.tier_order == int(key.tier), c.harm_order < key.negative_harm_rate),
         and_(
             c.tier_order == int(key.tier),
-            c.harm_rate == -key.negative_harm_rate,
+            c.harm_order == key.negative_harm_rate,
             or_(c.arrived_at < key.arrived_at, and_(c.arrived_at == key.arrived_at, c.item_key < key.item_key)),
         ),
     )
@@ -225,9 +244,9 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
         select(item)
         .where(_is_listed)
         .order_by(
-            item.c.state == ItemState.PRIOR.value,
+            item.c.listed_as,
             item.c.tier_order,
-            item.c.harm_rate.desc(),
+            item.c.harm_order,
             item.c.arrived_at,
             item.c.item_key,
         )
@@ -255,10 +274,10 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
 
 def places_without_ai(connection: Connection, item_keys: Collection[str]) -> dict[str, int]:
     """Return the place that each item would have without AI: tiers from people, then arrival."""
-    rows = connection.execute(
-        select(item.c.item_key).where(_is_ranked).order_by(item.c.human_tier_order, item.c.arrived_at, item.c.item_key)
-    ).scalars()
-    return {key: place for place, key in enumerate(rows, start=1) if key in item_keys}
+    place = func.row_number().over(order_by=(item.c.human_tier_order, item.c.arrived_at, item.c.item_key))
+    order = select(item.c.item_key, place.label("place")).where(_is_ranked).subquery()
+    rows = connection.execute(select(order).where(order.c.item_key.in_(list(item_keys))))
+    return {row.item_key: row.place for row in rows}
 
 
 def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
@@ -288,7 +307,7 @@ def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
 
 def list_version(connection: Connection) -> int:
     """Return a number that grows with every change of any item."""
-    return int(connection.execute(select(func.coalesce(func.sum(item.c.item_version), 0))).scalar_one())
+    return int(connection.execute(select(func.coalesce(func.max(item.c.change), 0))).scalar_one())
 
 
 def last_ranked_at(connection: Connection) -> datetime | None:
@@ -299,8 +318,11 @@ def last_ranked_at(connection: Connection) -> datetime | None:
 
 def _studies_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {key: [] for key in keys}
+    c = study.c
     rows = connection.execute(
-        select(study).where(study.c.item_key.in_(keys)).order_by(study.c.first_received_at, study.c.study_instance_uid)
+        select(c.item_key, c.study_instance_uid, c.last_received_at, c.modalities)
+        .where(c.item_key.in_(keys))
+        .order_by(c.first_received_at, c.study_instance_uid)
     )
     for row in rows:
         found[row.item_key].append(row)

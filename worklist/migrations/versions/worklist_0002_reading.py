@@ -40,6 +40,7 @@ ON_POSTGRESQL = (
 
 def upgrade() -> None:
     op.add_column("worklist_item", sa.Column("done_by_hand", sa.Boolean(), nullable=False, server_default=sa.false()))
+    _make_listing_fast()
     op.create_table(
         "worklist_decision",
         sa.Column("id", SERIAL, autoincrement=True, nullable=False),
@@ -94,6 +95,23 @@ def upgrade() -> None:
         op.execute(statement)
 
 
+def _make_listing_fast() -> None:
+    op.add_column("worklist_item", sa.Column("listed_as", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("worklist_item", sa.Column("change", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("worklist_item", sa.Column("harm_order", sa.Float(), nullable=False, server_default="0"))
+    op.execute(
+        "UPDATE worklist_item SET harm_order = -harm_rate, "
+        "listed_as = CASE WHEN study_count = 0 THEN 2 WHEN state = 'prior' THEN 1 ELSE 0 END"
+    )
+    op.drop_index("worklist_item_order", "worklist_item")
+    order = ["listed_as", "tier_order", "harm_order", "arrived_at", "item_key"]
+    op.create_index("worklist_item_order", "worklist_item", order)
+    without_ai = ["listed_as", "human_tier_order", "arrived_at", "item_key"]
+    op.create_index("worklist_item_order_without_ai", "worklist_item", without_ai)
+    op.create_index("worklist_item_change", "worklist_item", ["change"])
+    op.create_index("worklist_item_ranked_at", "worklist_item", ["ranked_at"])
+
+
 def _append_only(dialect: str) -> tuple[str, ...]:
     if dialect == "postgresql":
         return ON_POSTGRESQL
@@ -106,4 +124,8 @@ def downgrade() -> None:
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION worklist_decision_is_append_only()")
-    op.drop_column("worklist_item", "done_by_hand")
+    for index in ["order", "order_without_ai", "change", "ranked_at"]:
+        op.drop_index(f"worklist_item_{index}", "worklist_item")
+    for column in ["done_by_hand", "listed_as", "harm_order", "change"]:
+        op.drop_column("worklist_item", column)
+    op.create_index("worklist_item_order", "worklist_item", ["tier_order", "harm_rate", "arrived_at", "item_key"])
