@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +15,13 @@ from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
 from worklist import store
 from worklist.banners import banners
+from worklist.order_without_ai import OrderWithoutAi
 from worklist.reading import log
 from worklist.reading.marks import Mark, marks
 from worklist.states import ItemState
 from worklist.wording import reason_line, shown_state
+
+PAGE = 100
 
 
 class PathwayRow(BaseModel):
@@ -83,19 +86,22 @@ class Lister:
         What it reads.
     show_names
         Whether patients may be named: only on a page that loopback alone can reach.
+    without_ai
+        Knows the places without AI.
     """
 
     database: Database
     pathways: dict[str, Pathway]
     clock: Clock
     show_names: bool
+    without_ai: OrderWithoutAi = field(default_factory=OrderWithoutAi)
 
-    def listing(self, limit: int = 200, offset: int = 0) -> Listing:
+    def listing(self, limit: int = PAGE, offset: int = 0) -> Listing:
         """Return the items from `offset` on, at most `limit` of them, in the order of reading."""
         now = self.clock.now()
         with self.database.read() as connection:
             items = store.listed(connection, limit, offset)
-            without_ai = store.places_without_ai(connection, {item.item_key for item in items})
+            without_ai = self.without_ai.places(connection, [item.item_key for item in items])
             uids = [uid for item in items for uid in item.study_instance_uids]
             read = marks(connection, [item.item_key for item in items])
             known = identity.look_up(connection, uids) if self.show_names else {}

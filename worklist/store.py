@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.events.envelope import Event
-from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
+from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated, Tier
 from voorrang.outbox import insert_once
 from worklist.facts import ItemFacts, StudyFacts
 from worklist.policy import SortKey, TierOrder, sort_key_without_ai
@@ -42,6 +42,17 @@ class ListedItem:
     study_instance_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedItem:
+    """What people and arrival say of an item that changed."""
+
+    item_key: str
+    human_tier: Tier
+    arrived_at: datetime
+    is_ranked: bool
+    change: int
 
 
 def put_study(connection: Connection, event: Event[Any]) -> list[str]:
@@ -272,12 +283,24 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
     ]
 
 
-def places_without_ai(connection: Connection, item_keys: Collection[str]) -> dict[str, int]:
-    """Return the place that each item would have without AI: tiers from people, then arrival."""
-    place = func.row_number().over(order_by=(item.c.human_tier_order, item.c.arrived_at, item.c.item_key))
-    order = select(item.c.item_key, place.label("place")).where(_is_ranked).subquery()
-    rows = connection.execute(select(order).where(order.c.item_key.in_(list(item_keys))))
-    return {row.item_key: row.place for row in rows}
+def changed_since(connection: Connection, change: int) -> list[ChangedItem]:
+    """Return what the order without AI needs of every item that changed after a change, whether it is listed or not."""
+    c = item.c
+    rows = connection.execute(
+        select(c.item_key, c.human_tier_order, c.arrived_at, c.listed_as, c.change)
+        .where(c.change > change)
+        .order_by(c.change)
+    )
+    return [
+        ChangedItem(
+            row.item_key,
+            TierOrder(row.human_tier_order).tier,
+            utc(row.arrived_at),
+            row.listed_as == IN_ORDER,
+            row.change,
+        )
+        for row in rows
+    ]
 
 
 def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:

@@ -88,7 +88,7 @@ def test_the_decision_log_only_grows(fresh_database: FreshDatabase, tmp_path: Pa
         replaced = (ON_SQLITE_ONLY,) if database.is_sqlite else ()
         for statement in (*STATEMENTS, *emptied, *replaced):
             with (
-                pytest.raises((DBAPIError, RetryableError), match="append-only|IntegrityError|RaiseException"),
+                pytest.raises((DBAPIError, RetryableError), match=r"append-only|IntegrityError|RaiseException"),
                 database.write() as connection,
             ):
                 connection.execute(text(statement))

@@ -19,7 +19,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from voorrang.errors import RetryableError
 from voorrang.settings import Settings
-from worklist.listing import Lister, Listing
+from worklist.listing import PAGE, Lister, Listing
 from worklist.reading.acts import Reading
 from worklist.reading.refusing import ActRefusedError
 from worklist.web.reading import WHY_WRONG, reading_routes, refused
@@ -84,7 +84,7 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
 
     @app.get("/api/worklist")
     def worklist(
-        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+        limit: Annotated[int, Query(ge=1, le=1000)] = PAGE,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> Listing:
         """Return the list in the order of reading."""
