@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 
 from voorrang.clock import utc
 from voorrang.database import Connection
@@ -25,6 +25,29 @@ IN_ORDER, WITHOUT_PLACE, OFF_THE_LIST = 0, 1, 2
 
 _is_listed = item.c.listed_as < OFF_THE_LIST
 _is_ranked = item.c.listed_as == IN_ORDER
+
+# Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
+_LISTED = (
+    select(item)
+    .where(_is_listed)
+    .order_by(item.c.listed_as, item.c.tier_order, item.c.harm_order, item.c.arrived_at, item.c.item_key)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_STUDIES = (
+    select(study.c.item_key, study.c.study_instance_uid, study.c.last_received_at, study.c.modalities)
+    .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
+    .order_by(study.c.first_received_at, study.c.study_instance_uid)
+)
+_CHANGED = (
+    select(item.c.item_key, item.c.human_tier_order, item.c.arrived_at, item.c.listed_as, item.c.change)
+    .where(item.c.change > bindparam("change"))
+    .order_by(item.c.change)
+)
+_ITEM = select(item).where(item.c.item_key == bindparam("key"))
+_LAST_CHANGE = select(func.coalesce(func.max(item.c.change), 0))
+_LAST_RANKED_AT = select(func.max(item.c.ranked_at))
+_COUNT_LISTED = select(func.count()).select_from(item).where(_is_listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +212,11 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
         "harm_order": key.negative_harm_rate,
         "listed_as": WITHOUT_PLACE if view.state is ItemState.PRIOR else IN_ORDER,
     }
-    first = {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, "change": _next_change(connection)}
-    if insert_once(connection, item, first | values):
+    found = connection.execute(_ITEM, {"key": facts.item_key}).one_or_none()
+    if found is None:
+        first = {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, "change": _next_change(connection)}
+        connection.execute(insert(item).values(**first, **values))
         return 1
-    found = connection.execute(select(item).where(item.c.item_key == facts.item_key)).one()
     if found.done_by_hand:
         values["listed_as"] = OFF_THE_LIST
     before = {name: getattr(found, name) for name in values} | {"arrived_at": utc(found.arrived_at)}
@@ -251,19 +275,7 @@ def rank_of(connection: Connection, key: SortKey) -> int:
 
 def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
     """Return items in the order of reading; priors, which have no place, come last."""
-    rows = connection.execute(
-        select(item)
-        .where(_is_listed)
-        .order_by(
-            item.c.listed_as,
-            item.c.tier_order,
-            item.c.harm_order,
-            item.c.arrived_at,
-            item.c.item_key,
-        )
-        .limit(limit)
-        .offset(offset)
-    ).all()
+    rows = connection.execute(_LISTED, {"limit": limit, "offset": offset}).all()
     studies = _studies_of(connection, [row.item_key for row in rows])
     return [
         ListedItem(
@@ -285,12 +297,7 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
 
 def changed_since(connection: Connection, change: int) -> list[ChangedItem]:
     """Return what the order without AI needs of every item that changed after a change, whether it is listed or not."""
-    c = item.c
-    rows = connection.execute(
-        select(c.item_key, c.human_tier_order, c.arrived_at, c.listed_as, c.change)
-        .where(c.change > change)
-        .order_by(c.change)
-    )
+    rows = connection.execute(_CHANGED, {"change": change})
     return [
         ChangedItem(
             row.item_key,
@@ -315,7 +322,7 @@ def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
 
 def count_listed(connection: Connection) -> int:
     """Return how many items the list has, priors too."""
-    return int(connection.execute(select(func.count()).select_from(item).where(_is_listed)).scalar_one())
+    return int(connection.execute(_COUNT_LISTED).scalar_one())
 
 
 def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
@@ -330,24 +337,18 @@ def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
 
 def list_version(connection: Connection) -> int:
     """Return a number that grows with every change of any item."""
-    return int(connection.execute(select(func.coalesce(func.max(item.c.change), 0))).scalar_one())
+    return int(connection.execute(_LAST_CHANGE).scalar_one())
 
 
 def last_ranked_at(connection: Connection) -> datetime | None:
     """Return when the order was last decided anew."""
-    at = connection.execute(select(func.max(item.c.ranked_at))).scalar_one()
+    at = connection.execute(_LAST_RANKED_AT).scalar_one()
     return utc(at) if at is not None else None
 
 
 def _studies_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {key: [] for key in keys}
-    c = study.c
-    rows = connection.execute(
-        select(c.item_key, c.study_instance_uid, c.last_received_at, c.modalities)
-        .where(c.item_key.in_(keys))
-        .order_by(c.first_received_at, c.study_instance_uid)
-    )
-    for row in rows:
+    for row in connection.execute(_STUDIES, {"keys": keys}):
         found[row.item_key].append(row)
     return found
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.outbox import insert_once
 from worklist.reading.escalating import CallState, WhyEnded
 from worklist.reading.tables import call
+
+_OF_ITEMS = select(call).where(call.c.item_key.in_(bindparam("keys", expanding=True))).order_by(call.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,8 @@ def known(connection: Connection, item_keys: Collection[str]) -> dict[tuple[str,
 
 def of_items(connection: Connection, item_keys: Collection[str]) -> dict[str, Sequence[Call]]:
     """Return the calls of each of some items, the newest last."""
-    query = select(call).where(call.c.item_key.in_(list(item_keys))).order_by(call.c.id)
     found: dict[str, list[Call]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_OF_ITEMS, {"keys": list(item_keys)}):
         found.setdefault(row.item_key, []).append(_call(row))
     return dict(found)
 

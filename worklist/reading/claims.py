@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from voorrang.clock import utc
 from voorrang.database import Connection
@@ -16,6 +16,8 @@ from worklist.reading.log import Reader
 from worklist.reading.tables import claim
 
 CLAIM_MINUTES = 30.0
+
+_HELD = select(claim).where(claim.c.item_key.in_(bindparam("keys", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def drop(connection: Connection, item_key: str) -> None:
 
 def held(connection: Connection, item_keys: Collection[str]) -> dict[str, Claim]:
     """Return who has each of some items."""
-    rows = connection.execute(select(claim).where(claim.c.item_key.in_(list(item_keys))))
+    rows = connection.execute(_HELD, {"keys": list(item_keys)})
     return {row.item_key: _claim(row) for row in rows}
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
 from voorrang.clock import utc
 from voorrang.database import Connection
@@ -17,6 +17,9 @@ from worklist.reading.tables import decision
 
 BY_ITSELF = "voorrang"
 SYSTEM = "system"
+
+_ABOUT = select(decision).where(decision.c.item_key.in_(bindparam("keys", expanding=True))).order_by(decision.c.id)
+_LAST = select(func.coalesce(func.max(decision.c.id), 0))
 
 
 class Act(StrEnum):
@@ -80,8 +83,7 @@ def append(
 def decisions(connection: Connection, item_keys: Collection[str]) -> dict[str, list[Decision]]:
     """Return the lines about each of some items, oldest first."""
     found: dict[str, list[Decision]] = defaultdict(list)
-    query = select(decision).where(decision.c.item_key.in_(list(item_keys))).order_by(decision.c.id)
-    for row in connection.execute(query):
+    for row in connection.execute(_ABOUT, {"keys": list(item_keys)}):
         one = Decision(row.id, utc(row.at), row.actor, row.role, Act(row.act), row.item_key, row.detail)
         found[one.item_key].append(one)
     return found
@@ -89,7 +91,7 @@ def decisions(connection: Connection, item_keys: Collection[str]) -> dict[str, l
 
 def revision(connection: Connection) -> int:
     """Return a number that grows with every line: cheap to compare."""
-    return int(connection.execute(select(func.coalesce(func.max(decision.c.id), 0))).scalar_one())
+    return int(connection.execute(_LAST).scalar_one())
 
 
 def count_since(connection: Connection, act: Act, model_id: str, since: datetime) -> int:

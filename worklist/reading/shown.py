@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import bindparam, func, insert, literal, select
 
 from voorrang.clock import utc
 from voorrang.database import Connection
@@ -18,6 +18,7 @@ from worklist.states import ItemState, PathwayView
 
 FLAGGED, NOT_FLAGGED, GONE = "flagged", "not_flagged", "gone"
 _KNOWN_SINCE = ""
+_OF_ITEM = select(shown).where(shown.c.item_key == bindparam("key")).order_by(shown.c.since)
 
 
 def record(
@@ -91,11 +92,8 @@ def follow(connection: Connection, before: str, after: str) -> None:
 
 
 def _latest(connection: Connection, item_key: str, at: datetime | None) -> dict[tuple[str, str], Any]:
-    mine = shown.c.item_key == item_key
-    if at is not None:
-        mine &= shown.c.since <= at
-    rows = connection.execute(select(shown).where(mine).order_by(shown.c.since))
-    return {(row.pathway, row.model_id): row for row in rows}
+    rows = connection.execute(_OF_ITEM, {"key": item_key})
+    return {(row.pathway, row.model_id): row for row in rows if at is None or utc(row.since) <= at}
 
 
 def _write(connection: Connection, item_key: str, key: tuple[str, str], values: tuple[str, str], now: datetime) -> None:
