@@ -21,7 +21,7 @@ from worklist.reading.marks import Mark, marks
 from worklist.states import ItemState
 from worklist.wording import reason_line, shown_state
 
-PAGE = 100
+PAGE = 50
 
 
 class PathwayRow(BaseModel):

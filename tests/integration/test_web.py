@@ -142,7 +142,7 @@ def test_page_says_when_it_does_not_show_everything(
     assert "3 exams" in client.get("/rows").text
 
     whole = world.lister.listing()
-    monkeypatch.setattr(type(world.lister), "listing", lambda _: whole.model_copy(update={"items": whole.items[:2]}))
+    monkeypatch.setattr(type(world.lister), "listing", lambda *_: whole.model_copy(update={"items": whole.items[:2]}))
     assert "the first 2 of 3 exams" in client.get("/rows").text
 
 

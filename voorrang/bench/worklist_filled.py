@@ -41,7 +41,7 @@ from worklist.tables import answer, item, study
 
 MODEL = ModelIdentity(model_id="bench", version_label="1", weights_digest="e" * 64)
 PATHWAY = "stroke"
-FLAGGED = 30
+FLAGGED = 10
 # Of every ten items: which are of no pathway, and which of one whose model has answered; the rest still waits for it.
 _NO_PATHWAY, _ANSWERED = 4, 4
 _COPIED: Sequence[Table] = (identity_patient, identity_study, study, answer, shown, item)

@@ -28,7 +28,7 @@ from worklist.web.listening import listen
 
 WARM_UP = 30
 LIST_PATH, PLAIN_PATH = "/api/worklist", "/plain"
-_MOVED = 40  # items that are flagged and no longer flagged, in turn: with those that stay flagged, all on one page
+_MOVED = 20  # items that are flagged and no longer flagged, in turn: with those that stay flagged, all on one page
 
 
 def main(url: str, items: int, events: int) -> int:

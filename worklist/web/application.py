@@ -37,6 +37,7 @@ SECURITY_HEADERS = {
 }
 MARKS = {"stat": "S", "urgent": "U", "routine": "R"}
 
+Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -67,6 +68,11 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         # A page elsewhere must not reach this one through a name that it points at loopback.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
 
+    def shown(request: Request, template: str, offset: int) -> Response:
+        """Return a page of the list in a template."""
+        values = {"listing": lister.listing(PAGE, offset), "names": lister.show_names, "offset": offset, "page": PAGE}
+        return templates.TemplateResponse(request, template, values)
+
     @app.middleware("http")
     async def secure(request: Request, call_next: Next) -> Response:
         """Put the security headers on every answer."""
@@ -85,24 +91,20 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     @app.get("/api/worklist")
     def worklist(
         limit: Annotated[int, Query(ge=1, le=1000)] = PAGE,
-        offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+        offset: Offset = 0,
     ) -> Listing:
         """Return the list in the order of reading."""
         return lister.listing(limit, offset)
 
     @app.get("/", response_class=HTMLResponse)
-    def page(request: Request) -> Response:
+    def page(request: Request, offset: Offset = 0) -> Response:
         """Return the page."""
-        return templates.TemplateResponse(
-            request, "page.html", {"listing": lister.listing(), "names": lister.show_names}
-        )
+        return shown(request, "page.html", offset)
 
     @app.get("/rows", response_class=HTMLResponse)
-    def rows(request: Request) -> Response:
+    def rows(request: Request, offset: Offset = 0) -> Response:
         """Return what of the page changes with the order."""
-        return templates.TemplateResponse(
-            request, "rows.html", {"listing": lister.listing(), "names": lister.show_names}
-        )
+        return shown(request, "rows.html", offset)
 
     @app.get("/changes")
     async def changes(request: Request) -> EventSourceResponse:

@@ -29,7 +29,7 @@ function setGone(isGone) {
 async function refresh() {
   const mine = ++wanted;
   try {
-    const answer = await fetch("/rows", { cache: "no-store", signal: AbortSignal.timeout(SILENCE_MS) });
+    const answer = await fetch(`/rows${location.search}`, { cache: "no-store", signal: AbortSignal.timeout(SILENCE_MS) });
     if (!answer.ok) throw new Error(String(answer.status));
     const rows = await answer.text();
     if (mine !== wanted) return;
