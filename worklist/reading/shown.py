@@ -104,14 +104,16 @@ def _write(connection: Connection, item_key: str, key: tuple[str, str], values: 
         connection.execute(shown.update().where(*where).values(version=version, state=state))
 
 
-def newly_flagged(connection: Connection, pathways: Iterable[str], since: datetime) -> Sequence[Any]:
-    """Return rows (item_key, pathway, model_id, since) of flags that the list began to show after a time."""
+def newly_flagged(
+    connection: Connection, pathways: Iterable[str], since: datetime
+) -> list[tuple[str, str, str, datetime]]:
+    """Return item, pathway, model and time of each flag that the list began to show after a time."""
     latest = (
         select(shown.c.item_key, shown.c.pathway, shown.c.model_id, func.max(shown.c.since).label("since"))
         .where(shown.c.state == FLAGGED, shown.c.since > since, shown.c.pathway.in_(list(pathways)))
         .group_by(shown.c.item_key, shown.c.pathway, shown.c.model_id)
     )
-    return connection.execute(latest).all()
+    return [(row.item_key, row.pathway, row.model_id, utc(row.since)) for row in connection.execute(latest)]
 
 
 def is_flagged(connection: Connection, item_key: str, pathway: str, model_id: str) -> bool:
