@@ -16,10 +16,12 @@ from tests.integration.worklist_world import (
     World,
     make_answer,
     make_study,
+    serving,
     uid,
     worklist_world,
 )
 from tests.neighbours.mail import Hook, Mailbox, mail_server, web_server
+from voorrang.__main__ import main
 from voorrang.metrics import ESCALATIONS
 from voorrang.pathways.pathway import EscalationRule
 from worklist.reading import ending, log
@@ -70,6 +72,7 @@ def night(tmp_path: Path) -> Iterator[Night]:
     with ExitStack() as stack:
         box, hook = stack.enter_context(mail_server()), stack.enter_context(web_server())
         settings: dict[str, Any] = {
+            "readers": {"anna": "radiologist"},
             "escalation_smtp": f"127.0.0.1:{box.port}",
             "escalation_from": "voorrang@hospital.example",
             "escalation_to": "on-call@hospital.example",
@@ -109,6 +112,26 @@ def test_messages_go_on_until_somebody_takes_it(night: Night) -> None:
     (event,) = night.world.announced("finding-acknowledged")
     assert (event.data.actor, event.data.role) == ("anna", "radiologist")
     assert night.acts()[-1] is Act.ACKNOWLEDGED
+
+
+def test_the_command_takes_it_by_the_reference_of_the_message(
+    night: Night, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night.flag(1)
+    assert [night.after(0), night.after(5)] == [0, 1]
+    monkeypatch.setenv("VOORRANG_READERS", '{"anna": "radiologist"}')
+    with serving(night.world) as server:
+        monkeypatch.setenv("VOORRANG_WORKLIST_PORT", str(server.port))
+        assert [main(["worklist", "take", reference]) for reference in ("1", "1", "7")] == [0, 1, 1]
+
+    printed = capsys.readouterr()
+    assert printed.out == "reference 1 is taken; on-call radiology is told no more\n"
+    assert printed.err.splitlines() == [
+        "voorrang: no critical finding waits here",
+        "voorrang: no message had this reference",
+    ]
+    assert night.after(10) == 1
+    assert main(["worklist", "take", "1"]) == 1  # nobody listens any more
 
 
 @pytest.mark.parametrize("how", ["open", "report", "done", "suspend"])

@@ -30,7 +30,7 @@ class Mailbox:
         """Keep a mail."""
         if self.answer.startswith("250"):
             content = envelope.content if isinstance(envelope.content, bytes) else b""
-            self.mails.append(message_from_bytes(content, EmailMessage, policy=policy.default))  # type: ignore[arg-type]
+            self.mails.append(message_from_bytes(content, EmailMessage, policy=policy.default))
             self.recipients.append(list(envelope.rcpt_tos))
         return self.answer
 

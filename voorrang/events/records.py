@@ -18,11 +18,6 @@ from voorrang.events.reading_records import (
     ReadingClosed,
     ReadingOpened,
 )
-from voorrang.events.reading_records import HowOpened as HowOpened
-from voorrang.events.reading_records import Judgement as Judgement
-from voorrang.events.reading_records import ShownAnswer as ShownAnswer
-from voorrang.events.reading_records import WhyClosed as WhyClosed
-from voorrang.events.reading_records import WhyWrong as WhyWrong
 from voorrang.events.record import Record as Record
 from voorrang.events.record import Time as Time
 

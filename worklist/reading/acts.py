@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from voorrang.database import Connection
+from voorrang.events.reading_records import HowOpened, Judgement, WhyWrong
 from voorrang.runtime import Runtime
 from worklist import store
 from worklist.reading import announcing, calls, claims, log, shown
@@ -37,7 +38,7 @@ class Reading:
 
     runtime: Runtime
 
-    def open(self, item_key: str, by: Reader, how: str) -> Claim:
+    def open(self, item_key: str, by: Reader, how: HowOpened) -> Claim:
         """Take an item from the list, or from the PACS; who has it already has it for longer."""
 
         def act(connection: Connection, now: datetime) -> Claim:
@@ -99,7 +100,7 @@ class Reading:
 
         self._decide(act)
 
-    def judge(self, item_key: str, by: Reader, judgement: str, because: str | None) -> int:
+    def judge(self, item_key: str, by: Reader, judgement: Judgement, because: WhyWrong | None) -> int:
         """Agree or disagree with what AI has shown, or say why it is wrong; return the decision's number."""
 
         def act(connection: Connection, now: datetime) -> int:
@@ -153,11 +154,19 @@ class Reading:
 
         self._decide(act)
 
+    def acknowledge_call(self, reference: int, by: Reader) -> None:
+        """Take the critical finding that a message to on-call radiology was about."""
+        with self.runtime.database.read() as connection:
+            call = calls.get(connection, reference)
+        if call is None:
+            raise ActRefusedError(Refusal.UNKNOWN_CALL)
+        self.acknowledge(call.item_key, by)
+
     def expire(self) -> None:
         """End the claims whose time is over."""
         self._decide(lambda *_: None)
 
-    def _open(self, connection: Connection, item_key: str, by: Reader, how: str, now: datetime) -> Claim:
+    def _open(self, connection: Connection, item_key: str, by: Reader, how: HowOpened, now: datetime) -> Claim:
         ai_shown = shown.shown_at(connection, item_key, now)
         about: Any = None if ai_shown is None else [answer.model_dump(mode="json") for answer in ai_shown]
         reading = log.append(connection, Act.OPENED, item_key, by, now, {"how": how, "ai_shown": about})

@@ -6,15 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from voorrang.database import Connection
-from voorrang.events.records import (
+from voorrang.events.reading_records import (
     FindingAcknowledged,
     FindingEscalated,
     FindingJudged,
+    HowOpened,
+    Judgement,
     ReadingClosed,
     ReadingOpened,
-    Record,
     ShownAnswer,
+    WhyClosed,
 )
+from voorrang.events.record import Record
 from voorrang.runtime import Origin, Runtime
 from worklist import store
 from worklist.facts import ItemFacts
@@ -24,7 +27,7 @@ from worklist.reading.log import ITSELF, Decision, Reader
 Shown = tuple[ShownAnswer, ...] | None
 
 
-def opened(runtime: Runtime, connection: Connection, held: Claim, how: Any, ai_shown: Shown) -> None:
+def opened(runtime: Runtime, connection: Connection, held: Claim, how: HowOpened, ai_shown: Shown) -> None:
     """Say that a reader opened an item."""
     facts = store.item_facts(connection, held.item_key)
     record = ReadingOpened(
@@ -46,7 +49,7 @@ def closed(
     connection: Connection,
     item_key: str,
     reading: int | None,
-    why: Any,
+    why: WhyClosed,
     by: Reader,
     at: datetime,
     fact: str | int,
@@ -67,7 +70,12 @@ def closed(
 
 
 def judged(
-    runtime: Runtime, connection: Connection, line: Decision, judgement: Any, ai_shown: Shown, undoes: int | None = None
+    runtime: Runtime,
+    connection: Connection,
+    line: Decision,
+    judgement: Judgement,
+    ai_shown: Shown,
+    undoes: int | None = None,
 ) -> None:
     """Say what a reader thinks of what AI had shown."""
     facts = store.item_facts(connection, line.item_key)

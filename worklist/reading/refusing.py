@@ -9,6 +9,7 @@ class Refusal(StrEnum):
     """Reasons; the API gives each its own status."""
 
     UNKNOWN_ITEM = "this item is not on the list"
+    UNKNOWN_CALL = "no message had this reference"
     CLOSED = "this item is closed"
     TAKEN = "another reader has this item"
     NOT_YOURS = "you do not have this item"

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, insert, literal, select
 
 from voorrang.clock import utc
 from voorrang.database import Connection
-from voorrang.events.records import ShownAnswer
+from voorrang.events.reading_records import ShownAnswer
 from voorrang.outbox import insert_once
 from voorrang.register import Activation
 from worklist.reading.tables import shown

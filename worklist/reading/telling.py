@@ -48,7 +48,10 @@ class Notice:
 class Channel(Protocol):
     """One way to on-call radiology."""
 
-    name: ChannelName
+    @property
+    def name(self) -> ChannelName:
+        """How it is called in the log."""
+        ...
 
     def tell(self, notice: Notice) -> None:
         """

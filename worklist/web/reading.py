@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from voorrang.events.records import WhyWrong
+from voorrang.events.reading_records import WhyWrong
 from worklist.reading.acts import Reading
 from worklist.reading.claims import Claim
 from worklist.reading.log import Reader
@@ -26,7 +27,7 @@ WHY_WRONG: Mapping[WhyWrong, str] = {
     "artefact": "artefact",
     "not_urgent": "there, but not urgent",
 }
-_STATUS = {Refusal.UNKNOWN_ITEM: 404, Refusal.NOTHING_LEFT: 404}
+_STATUS = {Refusal.UNKNOWN_ITEM: 404, Refusal.NOTHING_LEFT: 404, Refusal.UNKNOWN_CALL: 404}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request cannot be read, or has a foreign name for this host"},
     403: {"description": "Nobody is known to act here, or another page asks"},
@@ -94,12 +95,7 @@ def reading_routes(reading: Reading, readers: Mapping[str, str]) -> APIRouter:
     """
     router = APIRouter(prefix="/api/worklist", dependencies=[Depends(_same_page)], responses=_RESPONSES)
 
-    def who(act: Act) -> Reader:
-        """Return who acts."""
-        name = act.reader or (next(iter(readers)) if len(readers) == 1 else "")
-        if name not in readers:
-            raise HTTPException(403, "who acts is not known here: set VOORRANG_READERS, and name one of them as reader")
-        return Reader(name, readers[name])
+    who = partial(_who, readers)
 
     @router.post("/next")
     def open_next(act: Act) -> OpenedReading:
@@ -131,12 +127,20 @@ def reading_routes(reading: Reading, readers: Mapping[str, str]) -> APIRouter:
         """Take back one's last judgement or *done*."""
         return Numbered(decision=reading.undo(item_key, who(act)))
 
+    _add_calls(router, reading, who)
+    return router
+
+
+def _add_calls(router: APIRouter, reading: Reading, who: Callable[[Act], Reader]) -> None:
     @router.post("/items/{item_key}/acknowledge", status_code=204)
     def acknowledge(item_key: ItemKey, act: Act) -> None:
         """Take a critical finding: on-call radiology is told no more."""
         reading.acknowledge(item_key, who(act))
 
-    return router
+    @router.post("/calls/{reference}/acknowledge", status_code=204)
+    def acknowledge_call(reference: Annotated[int, Path(ge=1, le=2_000_000_000)], act: Act) -> None:
+        """Take the critical finding that a message to on-call radiology was about."""
+        reading.acknowledge_call(reference, who(act))
 
 
 def refused(_: Request, error: Exception) -> Response:
@@ -151,6 +155,13 @@ def _same_page(request: Request) -> None:
     origin = request.headers.get("origin")
     if site not in ("none", "same-origin") or (origin and urlsplit(origin).netloc != request.headers.get("host")):
         raise HTTPException(403, "another page may not act here")
+
+
+def _who(readers: Mapping[str, str], act: Act) -> Reader:
+    name = act.reader or (next(iter(readers)) if len(readers) == 1 else "")
+    if name not in readers:
+        raise HTTPException(403, "who acts is not known here: set VOORRANG_READERS, and name one of them as reader")
+    return Reader(name, readers[name])
 
 
 def _opened(held: Claim) -> OpenedReading:
