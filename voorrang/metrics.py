@@ -80,6 +80,11 @@ LAST_SLICE_TO_PRIORITY_SECONDS = Histogram(
 MODELS_WITHOUT_INFLUENCE = Gauge(
     "voorrang_models_without_influence", "Models of a pathway that move nothing", ["pathway"]
 )
+ESCALATIONS = Counter(
+    "voorrang_escalations_total",
+    "Messages to on-call radiology, and findings of which nobody was told",
+    ["channel", "outcome"],
+)
 FINDINGS_SEEN = Counter(
     "voorrang_findings_scored_total", "Answers of models as monitoring counts them", ["model", "state"]
 )

@@ -95,6 +95,13 @@ class Settings(BaseSettings):
     inference_metrics_port: int = Field(default=9102, ge=1, le=65535)
     worklist_metrics_port: int = Field(default=9103, ge=1, le=65535)
     monitoring_metrics_port: int = Field(default=9104, ge=1, le=65535)
+    readers: dict[str, str] = Field(
+        default_factory=dict, description="who may act on the list from this machine -> role; on loopback only"
+    )
+    escalation_smtp: str = Field(default="", pattern=r"^([^\s:]+:[0-9]{1,5})?$", description="host:port; empty: none")
+    escalation_from: str = ""
+    escalation_to: str = Field(default="", description="on-call radiology; empty: no e-mail")
+    escalation_webhook: str = Field(default="", pattern=r"^(https?://\S+)?$", description="empty: none")
     inference_device: Literal["auto", "cpu", "cuda"] = "auto"
     inference_time_limit_seconds: float = Field(
         default=600.0, gt=0, allow_inf_nan=False, description="for one model on one series"
@@ -113,6 +120,23 @@ class Settings(BaseSettings):
                 "show_names: a page that shows names binds to loopback only until it knows who is there; "
                 "set VOORRANG_SHOW_NAMES=false or VOORRANG_BIND_HOST=127.0.0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _readers_only_on_loopback(self) -> Self:
+        if self.readers and self.bind_host not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError(
+                "readers: there is no login, so only who sits at this machine may act on the list; "
+                "unset VOORRANG_READERS or set VOORRANG_BIND_HOST=127.0.0.1"
+            )
+        if not all(name.strip() and role.strip() for name, role in self.readers.items()):
+            raise ValueError("readers: each has a name and a role, such as {vermeulen: radiologist}")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if any(parts := (self.escalation_smtp, self.escalation_from, self.escalation_to)) and not all(parts):
+            raise ValueError("escalation by e-mail needs escalation_smtp, escalation_from and escalation_to")
         return self
 
     @model_validator(mode="after")

@@ -53,6 +53,11 @@ REPORT_FINALIZED = Topic("report-finalized", "report-finalized", "ingest", ("wor
 REPORT_CORRECTED = Topic("report-corrected", "report-corrected", "ingest", ("worklist", "monitoring"))
 PATIENT_MERGED = Topic("patient-merged", "patient-merged", "ingest", ("worklist", "monitoring"))
 PATIENT_CHANGED = Topic("patient-changed", "patient-changed", "ingest", ("worklist", "monitoring"))
+READING_OPENED = Topic("reading-opened", "reading-opened", "worklist", ("monitoring",))
+READING_CLOSED = Topic("reading-closed", "reading-closed", "worklist", ("monitoring",))
+FINDING_JUDGED = Topic("finding-judged", "finding-judged", "worklist", ("monitoring",))
+FINDING_ESCALATED = Topic("finding-escalated", "finding-escalated", "worklist", ("monitoring",))
+FINDING_ACKNOWLEDGED = Topic("finding-acknowledged", "finding-acknowledged", "worklist", ("monitoring",))
 
 TOPICS: tuple[Topic, ...] = (
     SERIES_COMPLETED_URGENT,
@@ -74,6 +79,11 @@ TOPICS: tuple[Topic, ...] = (
     REPORT_CORRECTED,
     PATIENT_MERGED,
     PATIENT_CHANGED,
+    READING_OPENED,
+    READING_CLOSED,
+    FINDING_JUDGED,
+    FINDING_ESCALATED,
+    FINDING_ACKNOWLEDGED,
 )
 BY_NAME = {topic.name: topic for topic in TOPICS}
 

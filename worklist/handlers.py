@@ -12,6 +12,7 @@ from voorrang.runtime import Runtime
 from worklist import store
 from worklist.orders.handlers import order_handlers
 from worklist.ranking import Ranking, observe_latency
+from worklist.reading.ending import follow_studies
 
 
 def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
@@ -22,7 +23,11 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
 
         def put(connection: Connection) -> None:
             """Write the study."""
-            for item_key in store.put_study(connection, event):
+            before = store.item_key_of(connection, event.data.study_instance_uid)
+            keys = store.put_study(connection, event)
+            if before is not None:
+                follow_studies(connection, before, keys[0], runtime.clock.now())
+            for item_key in keys:
                 ranking.rank(connection, item_key)
 
         runtime.once(event, put)

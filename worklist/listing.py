@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,13 @@ from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
 from worklist import store
 from worklist.banners import banners
+from worklist.order_without_ai import OrderWithoutAi
+from worklist.reading import log
+from worklist.reading.marks import Mark, marks
 from worklist.states import ItemState
 from worklist.wording import reason_line, shown_state
+
+PAGE = 50
 
 
 class PathwayRow(BaseModel):
@@ -72,6 +77,7 @@ class Row(BaseModel):
     accession_number: str
     study_description: str
     order: OrderRow | None
+    reading: Mark | None
     pathways: tuple[PathwayRow, ...]
 
 
@@ -97,20 +103,24 @@ class Lister:
         What it reads.
     show_names
         Whether patients may be named: only on a page that loopback alone can reach.
+    without_ai
+        Knows the places without AI.
     """
 
     database: Database
     pathways: dict[str, Pathway]
     clock: Clock
     show_names: bool
+    without_ai: OrderWithoutAi = field(default_factory=OrderWithoutAi)
 
-    def listing(self, limit: int = 200, offset: int = 0) -> Listing:
+    def listing(self, limit: int = PAGE, offset: int = 0) -> Listing:
         """Return the items from `offset` on, at most `limit` of them, in the order of reading."""
         now = self.clock.now()
         with self.database.read() as connection:
             items = store.listed(connection, limit, offset)
-            without_ai = store.places_without_ai(connection, {item.item_key for item in items})
+            without_ai = self.without_ai.places(connection, [item.item_key for item in items])
             uids = [uid for item in items for uid in item.study_instance_uids]
+            read = marks(connection, [item.item_key for item in items])
             known = identity.look_up(connection, uids) if self.show_names else {}
             version = _version(connection)
             total = store.count_listed(connection)
@@ -122,6 +132,7 @@ class Lister:
                 offset + place,
                 without_ai.get(item.item_key),
                 known.get(item.study_instance_uids[0]),
+                read.get(item.item_key),
                 now,
             )
             for place, item in enumerate(items, start=1)
@@ -142,7 +153,8 @@ class Lister:
 
 
 def _version(connection: Connection) -> int:
-    return store.list_version(connection) * 1_000_000 + register.revision(connection)
+    changes = store.list_version(connection) + log.revision(connection)
+    return changes * 1_000_000 + register.revision(connection)
 
 
 def _row(
@@ -150,6 +162,7 @@ def _row(
     place: int,
     without_ai: int | None,
     who: identity.StudyIdentity | None,
+    reading: Mark | None,
     now: datetime,
 ) -> Row:
     pathways: list[dict[str, Any]] = item.view["pathways"]
@@ -174,5 +187,6 @@ def _row(
         accession_number=who.accession_number if who else "",
         study_description=who.study_description if who else "",
         order=OrderRow.model_validate(item.order, from_attributes=True) if item.order else None,
+        reading=reading,
         pathways=tuple(PathwayRow.model_validate(pathway) for pathway in pathways),
     )

@@ -18,6 +18,8 @@ from worklist.banners import banners
 from worklist.facts import ItemFacts
 from worklist.orders.facts import Standing
 from worklist.policy import TierOrder, sort_key
+from worklist.reading import shown
+from worklist.reading.ending import end_reading
 from worklist.states import ItemState, view_item
 
 ITEMS_IN_A_TRANSACTION = 20
@@ -48,12 +50,15 @@ class Ranking:
             store.withdraw_item(connection, item_key, now)
             return
         view = view_item(facts, self.runtime.pathways, activations, now)
+        shown.record(connection, item_key, view.pathways, activations, now)
         key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key)
         version = store.put_item(connection, facts, key, view, now)
         if version is None:
             return
         speaks, settled = view.speaks, facts.settled
         is_open = settled.standing is Standing.OPEN
+        if not is_open:
+            end_reading(self.runtime, connection, item_key, settled.standing.value, settled.at or now)
         record = WorklistItemRanked(
             item_key=item_key,
             item_version=version,

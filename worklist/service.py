@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-
 import uvicorn
 
-from voorrang.errors import ConfigurationError
 from voorrang.register import SERVICE as REGISTER
 from voorrang.relaying import Relay
 from voorrang.runtime import start
@@ -15,7 +12,11 @@ from worklist.handlers import handlers
 from worklist.listing import Lister
 from worklist.orders.waiting import count_orders
 from worklist.ranking import Ranking
+from worklist.reading.acts import Reading
+from worklist.reading.oncall import OnCall
+from worklist.reading.telling import channels
 from worklist.web.application import application
+from worklist.web.listening import listen
 
 LOOK_EVERY_SECONDS = 2.0
 COUNT_EVERY_SECONDS = 15.0
@@ -24,10 +25,11 @@ COUNT_EVERY_SECONDS = 15.0
 def serve(settings: Settings) -> int:
     """Run the worklist until it is told to stop; return the exit code."""
     runtime = start("worklist", settings, settings.worklist_metrics_port)
-    listening = _listen(settings)
+    listening = listen(settings.bind_host, settings.worklist_port)
     ranking = Ranking(runtime)
     lister = Lister(runtime.database, runtime.pathways, runtime.clock, settings.show_names)
-    app = application(lister, settings, runtime.stop.is_set)
+    reading = Reading(runtime)
+    app = application(lister, settings, runtime.stop.is_set, reading)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=2, lifespan="off")
     )
@@ -37,6 +39,8 @@ def serve(settings: Settings) -> int:
     runtime.work("register-relay", lambda: register_relay.run(runtime.stop))
     runtime.every(LOOK_EVERY_SECONDS, "ranking", ranking.step)
     runtime.every(COUNT_EVERY_SECONDS, "orders", lambda: count_orders(runtime.database))
+    runtime.every(LOOK_EVERY_SECONDS, "claims", reading.expire)
+    runtime.every(LOOK_EVERY_SECONDS, "on-call", OnCall(runtime, channels(settings)).step)
     runtime.work("web", lambda: server.run(sockets=[listening]))
 
     def stop_web() -> None:
@@ -44,16 +48,3 @@ def serve(settings: Settings) -> int:
         server.should_exit = True
 
     return runtime.run(on_stop=stop_web)
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.bind_host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((settings.bind_host, settings.worklist_port))
-    except OSError as error:
-        listening.close()
-        where = f"worklist port {settings.worklist_port} on {settings.bind_host}"
-        raise ConfigurationError(f"{where}: {error.strerror}; set VOORRANG_WORKLIST_PORT") from error
-    return listening

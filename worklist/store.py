@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.events.envelope import Event
-from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
+from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated, Tier
 from voorrang.outbox import insert_once
 from worklist.facts import ItemFacts, StudyFacts
 from worklist.orders import store as orders
@@ -23,9 +23,34 @@ from worklist.tables import answer, confirmation, item, study
 
 HUMAN_TIER_WITHOUT_ORDER = TierOrder.ROUTINE.tier
 
+IN_ORDER, WITHOUT_PLACE, OFF_THE_LIST = 0, 1, 2
+
 _has_studies = item.c.study_count > 0
-_is_listed = and_(_has_studies, item.c.standing == Standing.OPEN.value)
-_is_ranked = and_(_is_listed, item.c.state != ItemState.PRIOR.value)
+_is_listed = item.c.listed_as < OFF_THE_LIST
+_is_ranked = item.c.listed_as == IN_ORDER
+
+# Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
+_LISTED = (
+    select(item)
+    .where(_is_listed)
+    .order_by(item.c.listed_as, item.c.tier_order, item.c.harm_order, item.c.arrived_at, item.c.item_key)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_STUDIES = (
+    select(study.c.item_key, study.c.study_instance_uid, study.c.last_received_at, study.c.modalities)
+    .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
+    .order_by(study.c.first_received_at, study.c.study_instance_uid)
+)
+_CHANGED = (
+    select(item.c.item_key, item.c.human_tier_order, item.c.arrived_at, item.c.listed_as, item.c.change)
+    .where(item.c.change > bindparam("change"))
+    .order_by(item.c.change)
+)
+_ITEM = select(item).where(item.c.item_key == bindparam("key"))
+_LAST_CHANGE = select(func.coalesce(func.max(item.c.change), 0))
+_LAST_RANKED_AT = select(func.max(item.c.ranked_at))
+_COUNT_LISTED = select(func.count()).select_from(item).where(_is_listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +69,17 @@ class ListedItem:
     last_received_at: datetime
     modalities: tuple[str, ...]
     order: OrderFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedItem:
+    """What people and arrival say of an item that changed."""
+
+    item_key: str
+    human_tier: Tier
+    arrived_at: datetime
+    is_ranked: bool
+    change: int
 
 
 def put_study(connection: Connection, event: Event[Any]) -> list[str]:
@@ -208,25 +244,62 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
         "standing": settled.standing.value,
         "settled_at": settled.at,
         "settled_why": settled.why,
+        "harm_order": key.negative_harm_rate,
+        "listed_as": _listed_as(settled.standing, view.state),
     }
-    if insert_once(connection, item, {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, **values}):
+    found = connection.execute(_ITEM, {"key": facts.item_key}).one_or_none()
+    if found is None:
+        first = {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, "change": _next_change(connection)}
+        connection.execute(insert(item).values(**first, **values))
         return 1
-    found = connection.execute(select(item).where(item.c.item_key == facts.item_key)).one()
+    if found.done_by_hand:
+        values["listed_as"] = OFF_THE_LIST
     times = {"arrived_at": utc(found.arrived_at), "settled_at": utc(found.settled_at) if found.settled_at else None}
     before = {name: getattr(found, name) for name in values} | times
     if before == values | {"view": _as_json(values["view"])}:
         return None
     version = int(found.item_version) + 1
     where = item.c.item_key == facts.item_key
-    connection.execute(update(item).where(where).values(item_version=version, ranked_at=now, **values))
+    change = _next_change(connection)
+    connection.execute(update(item).where(where).values(item_version=version, ranked_at=now, change=change, **values))
     return version
+
+
+def _listed_as(standing: Standing, state: ItemState) -> int:
+    if standing is not Standing.OPEN:
+        return OFF_THE_LIST
+    return WITHOUT_PLACE if state is ItemState.PRIOR else IN_ORDER
 
 
 def withdraw_item(connection: Connection, item_key: str, now: datetime) -> bool:
     """Take an item whose studies moved to another off the list; False when it is not on it."""
     where = (item.c.item_key == item_key) & _has_studies
-    values = {"study_count": 0, "pending": False, "item_version": item.c.item_version + 1, "ranked_at": now}
+    values = {"study_count": 0, "pending": False, "listed_as": OFF_THE_LIST} | _changed(connection, now)
     return connection.execute(update(item).where(where).values(values)).rowcount == 1
+
+
+def is_listed(connection: Connection, item_key: str) -> bool | None:
+    """Tell whether an item is on the list; None when it was never there."""
+    return connection.execute(select(_is_listed).where(item.c.item_key == item_key)).scalar_one_or_none()
+
+
+def set_done_by_hand(connection: Connection, item_key: str, done: bool, now: datetime) -> None:
+    """Take an item off the list because a reader says that it is read, or put it back."""
+    standing = case(
+        (or_(item.c.study_count == 0, item.c.standing != Standing.OPEN.value), OFF_THE_LIST),
+        (item.c.state == ItemState.PRIOR.value, WITHOUT_PLACE),
+        else_=IN_ORDER,
+    )
+    values = {"done_by_hand": done, "listed_as": OFF_THE_LIST if done else standing} | _changed(connection, now)
+    connection.execute(update(item).where(item.c.item_key == item_key).values(values))
+
+
+def _changed(connection: Connection, now: datetime) -> dict[str, Any]:
+    return {"item_version": item.c.item_version + 1, "ranked_at": now, "change": _next_change(connection)}
+
+
+def _next_change(connection: Connection) -> int:
+    return list_version(connection) + 1
 
 
 def rank_of(connection: Connection, key: SortKey) -> int:
@@ -234,10 +307,10 @@ def rank_of(connection: Connection, key: SortKey) -> int:
     c = item.c
     before = or_(
         c.tier_order < int(key.tier),
-        and_(c.tier_order == int(key.tier), c.harm_rate > -key.negative_harm_rate),
+        and_(c.tier_order == int(key.tier), c.harm_order < key.negative_harm_rate),
         and_(
             c.tier_order == int(key.tier),
-            c.harm_rate == -key.negative_harm_rate,
+            c.harm_order == key.negative_harm_rate,
             or_(c.arrived_at < key.arrived_at, and_(c.arrived_at == key.arrived_at, c.item_key < key.item_key)),
         ),
     )
@@ -246,19 +319,7 @@ def rank_of(connection: Connection, key: SortKey) -> int:
 
 def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
     """Return items in the order of reading; priors, which have no place, come last."""
-    rows = connection.execute(
-        select(item)
-        .where(_is_listed)
-        .order_by(
-            item.c.state == ItemState.PRIOR.value,
-            item.c.tier_order,
-            item.c.harm_rate.desc(),
-            item.c.arrived_at,
-            item.c.item_key,
-        )
-        .limit(limit)
-        .offset(offset)
-    ).all()
+    rows = connection.execute(_LISTED, {"limit": limit, "offset": offset}).all()
     studies = _studies_of(connection, [row.item_key for row in rows])
     placed = orders.orders(connection, [row.item_key for row in rows])
     return [
@@ -280,12 +341,19 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
     ]
 
 
-def places_without_ai(connection: Connection, item_keys: Collection[str]) -> dict[str, int]:
-    """Return the place that each item would have without AI: tiers from people, then arrival."""
-    rows = connection.execute(
-        select(item.c.item_key).where(_is_ranked).order_by(item.c.human_tier_order, item.c.arrived_at, item.c.item_key)
-    ).scalars()
-    return {key: place for place, key in enumerate(rows, start=1) if key in item_keys}
+def changed_since(connection: Connection, change: int) -> list[ChangedItem]:
+    """Return what the order without AI needs of every item that changed after a change, whether it is listed or not."""
+    rows = connection.execute(_CHANGED, {"change": change})
+    return [
+        ChangedItem(
+            row.item_key,
+            TierOrder(row.human_tier_order).tier,
+            utc(row.arrived_at),
+            row.listed_as == IN_ORDER,
+            row.change,
+        )
+        for row in rows
+    ]
 
 
 def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
@@ -300,7 +368,7 @@ def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
 
 def count_listed(connection: Connection) -> int:
     """Return how many items the list has, priors too."""
-    return int(connection.execute(select(func.count()).select_from(item).where(_is_listed)).scalar_one())
+    return int(connection.execute(_COUNT_LISTED).scalar_one())
 
 
 def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
@@ -322,21 +390,18 @@ def touch_items(connection: Connection, keys: Collection[str]) -> None:
 
 def list_version(connection: Connection) -> int:
     """Return a number that grows with every change of any item."""
-    return int(connection.execute(select(func.coalesce(func.sum(item.c.item_version), 0))).scalar_one())
+    return int(connection.execute(_LAST_CHANGE).scalar_one())
 
 
 def last_ranked_at(connection: Connection) -> datetime | None:
     """Return when the order was last decided anew."""
-    at = connection.execute(select(func.max(item.c.ranked_at))).scalar_one()
+    at = connection.execute(_LAST_RANKED_AT).scalar_one()
     return utc(at) if at is not None else None
 
 
 def _studies_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {key: [] for key in keys}
-    rows = connection.execute(
-        select(study).where(study.c.item_key.in_(keys)).order_by(study.c.first_received_at, study.c.study_instance_uid)
-    )
-    for row in rows:
+    for row in connection.execute(_STUDIES, {"keys": keys}):
         found[row.item_key].append(row)
     return found
 

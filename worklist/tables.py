@@ -2,13 +2,26 @@
 Tables of the worklist.
 
 `study`, `answer` and `confirmation` hold facts as the events tell them, the highest version of each; `item` is what
-follows from them, written anew whenever a fact, the register or the time changes it. Orders, reports and patients:
-`worklist.orders.tables`.
+follows from them, written anew whenever a fact, the register or the time changes it. Orders, reports and patients are
+in `worklist.orders.tables`, what readers do in `worklist.reading.tables`.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    false,
+)
 
 metadata = MetaData()
 
@@ -76,6 +89,13 @@ item = Table(
     Column("settled_at", DateTime(timezone=True)),
     Column("settled_why", String(32), nullable=False, server_default=""),
     Index("worklist_item_settled", "standing", "settled_at"),
-    Index("worklist_item_order", "tier_order", "harm_rate", "arrived_at", "item_key"),
+    Column("done_by_hand", Boolean, nullable=False, default=False, server_default=false()),
+    Column("listed_as", Integer, nullable=False),  # 0: in the order; 1: listed without a place; 2: off the list
+    Column("harm_order", Float, nullable=False),  # minus harm_rate: every column of an index goes one way
+    Column("change", BigInteger, nullable=False),  # grows with every change of any item
+    Index("worklist_item_order", "listed_as", "tier_order", "harm_order", "arrived_at", "item_key"),
+    Index("worklist_item_order_without_ai", "listed_as", "human_tier_order", "arrived_at", "item_key"),
+    Index("worklist_item_change", "change"),
+    Index("worklist_item_ranked_at", "ranked_at"),
     Index("worklist_item_pending", "pending"),
 )

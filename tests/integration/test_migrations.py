@@ -11,6 +11,7 @@ import inference.tables
 import ingest.tables
 import voorrang.tables
 import worklist.orders.tables
+import worklist.reading.tables
 import worklist.tables
 from tests.integration.conftest import FreshDatabase
 from voorrang.errors import ConfigurationError

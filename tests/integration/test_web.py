@@ -32,6 +32,7 @@ from voorrang.errors import RetryableError
 from voorrang.events.records import ScoringState, Tier
 from worklist import store
 from worklist.facts import ItemFacts, StudyFacts
+from worklist.order_without_ai import OrderWithoutAi
 from worklist.policy import Lift, sort_key, sort_key_without_ai
 from worklist.states import ItemState, ItemView, PathwayView
 from worklist.tables import item, study
@@ -97,6 +98,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
         "accession_number": "ACC000001",
         "study_description": "CT hersenen",
         "order": None,
+        "reading": None,
     }
     assert pathways == [
         {
@@ -141,7 +143,7 @@ def test_page_says_when_it_does_not_show_everything(
     assert "3 exams" in client.get("/rows").text
 
     whole = world.lister.listing()
-    monkeypatch.setattr(type(world.lister), "listing", lambda _: whole.model_copy(update={"items": whole.items[:2]}))
+    monkeypatch.setattr(type(world.lister), "listing", lambda *_: whole.model_copy(update={"items": whole.items[:2]}))
     assert "the first 2 of 3 exams" in client.get("/rows").text
 
 
@@ -193,7 +195,7 @@ def test_order_in_sql_is_the_order_of_the_policy(
             ranked += [] if prior else [(key, sort_key_without_ai(tier, arrived_at, facts.item_key))]
         listed = [one.item_key for one in store.listed(connection, 100, 0) if one.state is not ItemState.PRIOR]
         places = [store.rank_of(connection, key) for key, _ in sorted(ranked)]
-        without_ai = store.places_without_ai(connection, set(listed))
+        without_ai = OrderWithoutAi().places(connection, listed)
 
     assert listed == [key.item_key for key, _ in sorted(ranked)]
     assert places == list(range(1, len(ranked) + 1))

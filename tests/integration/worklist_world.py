@@ -56,6 +56,7 @@ from voorrang.topics import TOPICS, consumed_by, topic_of
 from worklist.handlers import handlers
 from worklist.listing import Lister, Row
 from worklist.ranking import Ranking
+from worklist.reading.acts import Reading
 from worklist.web.application import application
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -258,6 +259,7 @@ class World:
     ranking: Ranking
     lister: Lister
     handle_by_type: Mapping[str, Handler]
+    reading: Reading
     clock: ManualClock
     broker: InMemoryBroker
     handled: list[Event[Any]] = field(default_factory=list)
@@ -351,7 +353,7 @@ def worklist_world(
     ranking = Ranking(runtime)
     lister = Lister(database, runtime.pathways, clock, show_names)
     try:
-        yield World(runtime, ranking, lister, handlers(runtime, ranking), clock, broker)
+        yield World(runtime, ranking, lister, handlers(runtime, ranking), Reading(runtime), clock, broker)
     finally:
         database.close()
 
@@ -404,7 +406,7 @@ class Server:
         listening.listen()
         self.port = listening.getsockname()[1]
         stopping = Flag()
-        app = application(self.world.lister, self.world.runtime.settings, stopping.is_set)
+        app = application(self.world.lister, self.world.runtime.settings, stopping.is_set, self.world.reading)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
 
         def run() -> None:

@@ -30,6 +30,8 @@ def add_parser(commands: Any) -> None:
     crowd.set_defaults(run=run_ingest_crowd)
     inference = _add(names, "inference", "reading and computing, beside pydicom and highdicom (about 1 minute)")
     inference.set_defaults(run=run_inference)
+    worklist = _add(names, "worklist", "10,000 open items, on SQLite and PostgreSQL (about 2 minutes)")
+    worklist.set_defaults(run=run_worklist)
 
 
 def run_ingest(arguments: argparse.Namespace) -> int:
@@ -72,6 +74,16 @@ def run_inference(arguments: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
         report = run_inference_bench(Path(folder), _say)
+    _print(report, as_json=arguments.json)
+    return 0
+
+
+def run_worklist(arguments: argparse.Namespace) -> int:
+    """Run the bench of the worklist."""
+    from voorrang.bench.worklist import run_worklist_bench
+
+    with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
+        report = run_worklist_bench(Path(folder), _say)
     _print(report, as_json=arguments.json)
     return 0
 

@@ -6,7 +6,7 @@ import argparse
 from importlib import import_module
 from typing import Any
 
-from voorrang.commands import ingest_operations, ingest_orders, ingest_quarantine, ingest_retention
+from voorrang.commands import ingest_operations, ingest_orders, ingest_quarantine, ingest_retention, worklist_taking
 from voorrang.settings import load_settings
 from voorrang.stack.local import VERBS
 
@@ -23,6 +23,8 @@ def add_parser(commands: Any) -> None:
             ingest_quarantine.add_verbs(verbs)
             ingest_retention.add_verbs(verbs)
             ingest_orders.add_verbs(verbs)
+        if service == "worklist":
+            worklist_taking.add_verbs(verbs)
 
 
 def _add_halves(verbs: Any) -> None:

@@ -8,33 +8,25 @@ N-1. Every number that orders facts about one thing (`study_version`, `series_re
 
 from __future__ import annotations
 
-from datetime import UTC
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from voorrang.events.reading_records import (
+    FindingAcknowledged,
+    FindingEscalated,
+    FindingJudged,
+    ReadingClosed,
+    ReadingOpened,
+)
+from voorrang.events.record import Record as Record
+from voorrang.events.record import Time as Time
 
-Time = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
 Position = tuple[float, float, float]
 Lane = Literal["urgent", "routine"]
 Tier = Literal["stat", "urgent", "routine"]
 OperatorVerb = Literal[
     "force-complete", "reprocess", "resend", "suppress", "hold", "release", "quarantine-replay", "quarantine-discard"
 ]
-
-
-class Record(BaseModel):
-    """
-    What an event says; frozen, and lenient about fields that a newer writer added.
-
-    Every time has a zone and is UTC; a number that is none (NaN, infinity) is refused: as a score it would read as
-    negative.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-    event_type: ClassVar[str]
-    version: ClassVar[int] = 1
 
 
 RejectionReason = Literal["quality", "patient_safety", "wrong_worklist_entry", "expired"]
@@ -368,4 +360,9 @@ RECORDS: tuple[type[Record], ...] = (
     ReportCorrected,
     PatientMerged,
     PatientChanged,
+    ReadingOpened,
+    ReadingClosed,
+    FindingJudged,
+    FindingEscalated,
+    FindingAcknowledged,
 )

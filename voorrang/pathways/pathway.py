@@ -93,6 +93,19 @@ class RetentionRule(_Part):
         return self
 
 
+class EscalationRule(_Part):
+    """
+    When on-call radiology is told of a flagged item that nobody has opened; without it, never.
+
+    `after_minutes` after the list showed the flag, then every `repeat_minutes` until somebody takes it, at most
+    `max_per_hour` messages for one model.
+    """
+
+    after_minutes: float = Field(gt=0)
+    repeat_minutes: float = Field(ge=1)
+    max_per_hour: int = Field(ge=1)
+
+
 class Pathway(_Part):
     """One pathway file."""
 
@@ -104,6 +117,7 @@ class Pathway(_Part):
     delay: DelayRule
     reading: ReadingRule
     retention: RetentionRule | None = None
+    escalation: EscalationRule | None = None
 
     @model_validator(mode="after")
     def _each_model_once(self) -> Self:

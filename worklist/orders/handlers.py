@@ -14,6 +14,7 @@ from voorrang.runtime import Runtime
 from worklist.orders import store
 from worklist.orders.facts import ReportStatus
 from worklist.ranking import Ranking
+from worklist.reading.ending import follow_studies
 from worklist.store import item_key_of, touch_items
 
 Put = Callable[[Connection, Event[Any]], set[str]]
@@ -39,7 +40,12 @@ def _put_and_rank(runtime: Runtime, ranking: Ranking, put: Put, event: Event[Any
     """Write a fact, once, and rank the items that it touches."""
 
     def act(connection: Connection) -> None:
-        for item_key in sorted(put(connection, event)):
+        touched = sorted(put(connection, event))
+        for item_key in touched:
+            moved_to = item_key_of(connection, item_key)  # where a study was its own item until now
+            if moved_to is not None:
+                follow_studies(connection, item_key, moved_to, runtime.clock.now())
+        for item_key in touched:
             ranking.rank(connection, item_key)
 
     runtime.once(event, act)

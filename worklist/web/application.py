@@ -19,8 +19,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from voorrang.errors import RetryableError
 from voorrang.settings import Settings
-from worklist.listing import Lister, Listing
+from worklist.listing import PAGE, Lister, Listing
+from worklist.reading.acts import Reading
+from worklist.reading.refusing import ActRefusedError
 from worklist.web.orders import add_order_routes
+from worklist.web.reading import WHY_WRONG, reading_routes, refused
 
 HERE = Path(__file__).parent
 LOOK_EVERY_SECONDS = 0.2
@@ -35,10 +38,11 @@ SECURITY_HEADERS = {
 }
 MARKS = {"stat": "S", "urgent": "U", "routine": "R"}
 
+Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 Next = Callable[[Request], Awaitable[Response]]
 
 
-def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bool]) -> FastAPI:
+def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bool], reading: Reading) -> FastAPI:
     """
     Return the application.
 
@@ -50,6 +54,8 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         Time zone, and whether only loopback may ask.
     is_stopping
         Ends the open streams when the service stops.
+    reading
+        What readers do.
     """
     app = FastAPI(title="voorrang worklist", docs_url=None, redoc_url=None)
     templates = Jinja2Templates(HERE / "templates")
@@ -57,11 +63,16 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     templates.env.filters["clock"] = lambda at: _local(at, zone, "%H:%M:%S")
     templates.env.filters["minute"] = lambda at: _local(at, zone, "%d-%m %H:%M")
     templates.env.filters |= {"person": _person, "day": _day, "wait": _wait}
-    templates.env.globals["marks"] = MARKS
+    templates.env.globals |= {"marks": MARKS, "readers": settings.readers, "why_wrong": WHY_WRONG}
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     if settings.bind_host in {"127.0.0.1", "::1", "localhost"}:
         # A page elsewhere must not reach this one through a name that it points at loopback.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
+
+    def shown(request: Request, template: str, offset: int) -> Response:
+        """Return a page of the list in a template."""
+        values = {"listing": lister.listing(PAGE, offset), "names": lister.show_names, "offset": offset, "page": PAGE}
+        return templates.TemplateResponse(request, template, values)
 
     @app.middleware("http")
     async def secure(request: Request, call_next: Next) -> Response:
@@ -75,10 +86,13 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         """Answer 503 while the database is away."""
         return PlainTextResponse("the database does not answer: ask again\n", 503, {"Retry-After": "2"})
 
+    app.add_exception_handler(ActRefusedError, refused)
+    app.include_router(reading_routes(reading, settings.readers))
+
     @app.get("/api/worklist")
     def worklist(
-        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-        offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = PAGE,
+        offset: Offset = 0,
     ) -> Listing:
         """Return the list in the order of reading."""
         return lister.listing(limit, offset)
@@ -86,18 +100,14 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     add_order_routes(app, lister.database)
 
     @app.get("/", response_class=HTMLResponse)
-    def page(request: Request) -> Response:
+    def page(request: Request, offset: Offset = 0) -> Response:
         """Return the page."""
-        return templates.TemplateResponse(
-            request, "page.html", {"listing": lister.listing(), "names": lister.show_names}
-        )
+        return shown(request, "page.html", offset)
 
     @app.get("/rows", response_class=HTMLResponse)
-    def rows(request: Request) -> Response:
+    def rows(request: Request, offset: Offset = 0) -> Response:
         """Return what of the page changes with the order."""
-        return templates.TemplateResponse(
-            request, "rows.html", {"listing": lister.listing(), "names": lister.show_names}
-        )
+        return shown(request, "rows.html", offset)
 
     @app.get("/changes")
     async def changes(request: Request) -> EventSourceResponse:

@@ -29,7 +29,7 @@ function setGone(isGone) {
 async function refresh() {
   const mine = ++wanted;
   try {
-    const answer = await fetch("/rows", { cache: "no-store", signal: AbortSignal.timeout(SILENCE_MS) });
+    const answer = await fetch(`/rows${location.search}`, { cache: "no-store", signal: AbortSignal.timeout(SILENCE_MS) });
     if (!answer.ok) throw new Error(String(answer.status));
     const rows = await answer.text();
     if (mine !== wanted) return;
@@ -58,6 +58,49 @@ function follow() {
     setTimeout(follow, AGAIN_MS);
   };
 }
+
+function offerUndo(said, item) {
+  const button = document.createElement("button");
+  button.dataset.act = "undo";
+  button.textContent = "Undo";
+  said.dataset.item = item;
+  said.replaceChildren("Done: it left the list. ", button);
+  said.hidden = false;
+}
+
+async function act(element) {
+  const row = element.closest("[data-item]");
+  const path = row ? `items/${encodeURIComponent(row.dataset.item)}/${element.dataset.act}` : element.dataset.act;
+  const reader = document.getElementById("reader");
+  const body = { reader: reader ? reader.value : "" };
+  if (element.dataset.judgement) body.judgement = element.dataset.judgement;
+  if (element.value) body.because = element.value;
+  const said = document.getElementById("answer");
+  try {
+    const answer = await fetch(`/api/worklist/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(SILENCE_MS),
+    });
+    const refused = answer.ok ? "" : (await answer.json()).detail;
+    said.textContent = typeof refused === "string" ? refused : "not understood";
+    said.hidden = answer.ok;
+    if (answer.ok && element.dataset.act === "done") offerUndo(said, row.dataset.item);
+  } catch {
+    said.textContent = "No answer: this was perhaps not written down.";
+    said.hidden = false;
+  }
+  refresh();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-act]");
+  if (button) act(button);
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-act]") && event.target.value) act(event.target);
+});
 
 follow();
 setInterval(() => { if (Date.now() - heardAt > SILENCE_MS) setGone(true); }, 500);

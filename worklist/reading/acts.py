@@ -1,0 +1,224 @@
+"""What readers do: open, hand back, done, agree or not, take a critical finding; each one decision, one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from voorrang.database import Connection
+from voorrang.events.reading_records import HowOpened, Judgement, WhyWrong
+from voorrang.runtime import Runtime
+from worklist import store
+from worklist.reading import announcing, calls, claims, log, shown
+from worklist.reading.claims import Claim
+from worklist.reading.deciding import decide
+from worklist.reading.ending import expire
+from worklist.reading.escalating import WhyEnded
+from worklist.reading.log import Act, Decision, Reader
+from worklist.reading.refusing import ActRefusedError, Refusal
+from worklist.states import ItemState
+
+PAGE = 50
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    The acts of readers.
+
+    Parameters
+    ----------
+    runtime
+        The service.
+    """
+
+    runtime: Runtime
+
+    def open(self, item_key: str, by: Reader, how: HowOpened) -> Claim:
+        """Take an item from the list, or from the PACS; who has it already has it for longer."""
+
+        def act(connection: Connection, now: datetime) -> Claim:
+            """Open it unless another reader has it."""
+            _require_listed(connection, item_key)
+            held = claims.held(connection, [item_key]).get(item_key)
+            if held is None:
+                return self._open(connection, item_key, by, how, now)
+            if held.actor != by.actor:
+                raise ActRefusedError(Refusal.TAKEN)
+            return claims.prolong(connection, held, now)
+
+        return self._decide(act)
+
+    def open_next(self, by: Reader) -> Claim:
+        """Take what stands first of what nobody has; a reader who has an item already gets that one again."""
+
+        def act(connection: Connection, now: datetime) -> Claim:
+            """Open the first."""
+            for held in claims.held_by(connection, by.actor):
+                if store.is_listed(connection, held.item_key):
+                    return claims.prolong(connection, held, now)
+            item_key = _first_free(connection, by)
+            if item_key is None:
+                raise ActRefusedError(Refusal.NOTHING_LEFT)
+            return self._open(connection, item_key, by, "next", now)
+
+        return self._decide(act)
+
+    def hand_back(self, item_key: str, by: Reader) -> None:
+        """Give an item back unread."""
+
+        def act(connection: Connection, now: datetime) -> None:
+            """Let go of it."""
+            held = claims.held(connection, [item_key]).get(item_key)
+            if held is None or held.actor != by.actor:
+                raise ActRefusedError(Refusal.NOT_YOURS)
+            claims.drop(connection, item_key)
+            number = log.append(connection, Act.HANDED_BACK, item_key, by, now, {"reading": held.reading})
+            announcing.closed(self.runtime, connection, item_key, held.reading, "handed_back", by, now, number)
+
+        self._decide(act)
+
+    def done(self, item_key: str, by: Reader) -> None:
+        """Say that an item is read: it leaves the list without waiting for a report."""
+
+        def act(connection: Connection, now: datetime) -> None:
+            """Close it."""
+            _require_listed(connection, item_key)
+            held = claims.held(connection, [item_key]).get(item_key)
+            if held is not None and held.actor != by.actor:
+                raise ActRefusedError(Refusal.TAKEN)
+            reading = held.reading if held else None
+            claims.drop(connection, item_key)
+            calls.end(connection, item_key, WhyEnded.CLOSED)
+            store.set_done_by_hand(connection, item_key, True, now)
+            number = log.append(connection, Act.DONE, item_key, by, now, {"reading": reading})
+            announcing.closed(self.runtime, connection, item_key, reading, "by_hand", by, now, number)
+
+        self._decide(act)
+
+    def judge(self, item_key: str, by: Reader, judgement: Judgement, because: WhyWrong | None) -> int:
+        """Agree or disagree with what AI has shown, or say why it is wrong; return the decision's number."""
+
+        def act(connection: Connection, now: datetime) -> int:
+            """Write the judgement with what it is about."""
+            _require_known(connection, item_key)
+            ai_shown = shown.shown_at(connection, item_key, now)
+            if not ai_shown:
+                raise ActRefusedError(Refusal.NOTHING_SHOWN)
+            about = [answer.model_dump(mode="json") for answer in ai_shown]
+            detail = {"judgement": judgement, "because": because, "ai_shown": about}
+            number = log.append(connection, Act.JUDGED, item_key, by, now, detail)
+            line = Decision(number, now, by.actor, by.role, Act.JUDGED, item_key, detail)
+            announcing.judged(self.runtime, connection, line, judgement, ai_shown)
+            return number
+
+        return self._decide(act)
+
+    def undo(self, item_key: str, by: Reader) -> int:
+        """Take back one's last judgement or *done*; what was written stays. Return the decision that is undone."""
+
+        def act(connection: Connection, now: datetime) -> int:
+            """Find it, and do the opposite."""
+            lines = log.decisions(connection, [item_key]).get(item_key, [])
+            before = log.undone(lines)
+            mine = [x for x in lines if x.actor == by.actor and x.id not in before and x.act in (Act.JUDGED, Act.DONE)]
+            if not mine:
+                raise ActRefusedError(Refusal.NOTHING_TO_UNDO)
+            last = mine[-1]
+            detail = {"undoes": last.id}
+            number = log.append(connection, Act.UNDONE, item_key, by, now, detail)
+            line = Decision(number, now, by.actor, by.role, Act.UNDONE, item_key, detail)
+            if last.act is Act.JUDGED:
+                now_shown = shown.shown_at(connection, item_key, now)
+                announcing.judged(self.runtime, connection, line, "undone", now_shown, last.id)
+            else:
+                self._reopen(connection, item_key, by, now)
+            return last.id
+
+        return self._decide(act)
+
+    def acknowledge(self, item_key: str, by: Reader) -> None:
+        """Take a critical finding: on-call radiology is told no more."""
+
+        def act(connection: Connection, now: datetime) -> None:
+            """End the call."""
+            _require_known(connection, item_key)
+            if not calls.end(connection, item_key, WhyEnded.ACKNOWLEDGED):
+                raise ActRefusedError(Refusal.NOBODY_CALLED)
+            number = log.append(connection, Act.ACKNOWLEDGED, item_key, by, now)
+            announcing.acknowledged(self.runtime, connection, item_key, number, by, now)
+
+        self._decide(act)
+
+    def acknowledge_call(self, reference: int, by: Reader) -> None:
+        """Take the critical finding that a message to on-call radiology was about."""
+        with self.runtime.database.read() as connection:
+            call = calls.get(connection, reference)
+        if call is None:
+            raise ActRefusedError(Refusal.UNKNOWN_CALL)
+        self.acknowledge(call.item_key, by)
+
+    def expire(self) -> None:
+        """End the claims whose time is over."""
+        self._decide(lambda *_: None)
+
+    def _open(self, connection: Connection, item_key: str, by: Reader, how: HowOpened, now: datetime) -> Claim:
+        ai_shown = shown.shown_at(connection, item_key, now)
+        about: Any = None if ai_shown is None else [answer.model_dump(mode="json") for answer in ai_shown]
+        reading = log.append(connection, Act.OPENED, item_key, by, now, {"how": how, "ai_shown": about})
+        held = claims.take(connection, item_key, by, reading, now)
+        if held is None:
+            raise ActRefusedError(Refusal.TAKEN)
+        calls.end(connection, item_key, WhyEnded.OPENED)
+        announcing.opened(self.runtime, connection, held, how, ai_shown)
+        return held
+
+    def _reopen(self, connection: Connection, item_key: str, by: Reader, now: datetime) -> None:
+        store.set_done_by_hand(connection, item_key, False, now)
+        if store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
+            self._open(connection, item_key, by, "list", now)
+
+    def _decide(self, act: Callable[[Connection, datetime], T]) -> T:
+        def expire_and_act(connection: Connection, now: datetime) -> T:
+            """End the claims whose time is over, then act."""
+            expire(self.runtime, connection, now)
+            return act(connection, now)
+
+        return decide(self.runtime, expire_and_act)
+
+
+def _require_known(connection: Connection, item_key: str) -> bool:
+    is_listed = store.is_listed(connection, item_key)
+    if is_listed is None:
+        raise ActRefusedError(Refusal.UNKNOWN_ITEM)
+    return is_listed
+
+
+def _require_listed(connection: Connection, item_key: str) -> None:
+    if not _require_known(connection, item_key):
+        raise ActRefusedError(Refusal.CLOSED)
+
+
+def _first_free(connection: Connection, by: Reader) -> str | None:
+    """Return the first item that nobody has; what this reader handed back comes after the others."""
+    handed_back: str | None = None
+    offset = 0
+    while True:
+        page = store.listed(connection, PAGE, offset)
+        keys = [one.item_key for one in page if one.state is not ItemState.PRIOR]
+        taken = claims.held(connection, keys)
+        lines = log.decisions(connection, keys)
+        for key in keys:
+            if key in taken:
+                continue
+            last = next((line for line in reversed(lines.get(key, [])) if line.actor == by.actor), None)
+            if last is None or last.act is not Act.HANDED_BACK:
+                return key
+            handed_back = handed_back or key
+        if len(page) < PAGE:
+            return handed_back
+        offset += PAGE

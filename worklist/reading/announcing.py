@@ -1,0 +1,136 @@
+"""Says what readers did, in events: each in the transaction of the decision that it tells."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from voorrang.database import Connection
+from voorrang.events.reading_records import (
+    FindingAcknowledged,
+    FindingEscalated,
+    FindingJudged,
+    HowOpened,
+    Judgement,
+    ReadingClosed,
+    ReadingOpened,
+    ShownAnswer,
+    WhyClosed,
+)
+from voorrang.events.record import Record
+from voorrang.runtime import Origin, Runtime
+from worklist import store
+from worklist.facts import ItemFacts
+from worklist.reading.claims import Claim
+from worklist.reading.log import ITSELF, Decision, Reader
+
+Shown = tuple[ShownAnswer, ...] | None
+
+
+def opened(runtime: Runtime, connection: Connection, held: Claim, how: HowOpened, ai_shown: Shown) -> None:
+    """Say that a reader opened an item."""
+    facts = store.item_facts(connection, held.item_key)
+    record = ReadingOpened(
+        reading=held.reading,
+        item_key=held.item_key,
+        study_instance_uids=_uids(facts),
+        how=how,
+        actor=held.actor,
+        role=held.role,
+        opened_at=held.opened_at,
+        until=held.until,
+        ai_shown=ai_shown,
+    )
+    _announce(runtime, connection, facts, record, (held.reading,))
+
+
+def closed(
+    runtime: Runtime,
+    connection: Connection,
+    item_key: str,
+    reading: int | None,
+    why: WhyClosed,
+    by: Reader,
+    at: datetime,
+    fact: str | int,
+) -> None:
+    """Say that a reading ended, once for each `fact`: the decision, or when what ended it happened."""
+    facts = store.item_facts(connection, item_key)
+    who = Reader("", "") if by == ITSELF else by
+    record = ReadingClosed(
+        reading=reading,
+        item_key=item_key,
+        study_instance_uids=_uids(facts),
+        why=why,
+        actor=who.actor,
+        role=who.role,
+        closed_at=at,
+    )
+    _announce(runtime, connection, facts, record, (item_key, why, fact))
+
+
+def judged(
+    runtime: Runtime,
+    connection: Connection,
+    line: Decision,
+    judgement: Judgement,
+    ai_shown: Shown,
+    undoes: int | None = None,
+) -> None:
+    """Say what a reader thinks of what AI had shown."""
+    facts = store.item_facts(connection, line.item_key)
+    record = FindingJudged(
+        decision=line.id,
+        item_key=line.item_key,
+        study_instance_uids=_uids(facts),
+        judgement=judgement,
+        because=line.detail.get("because"),
+        undoes=undoes,
+        actor=line.actor,
+        role=line.role,
+        judged_at=line.at,
+        ai_shown=ai_shown,
+    )
+    _announce(runtime, connection, facts, record, (line.id,))
+
+
+def acknowledged(
+    runtime: Runtime, connection: Connection, item_key: str, number: int, by: Reader, at: datetime
+) -> None:
+    """Say that somebody takes a critical finding."""
+    facts = store.item_facts(connection, item_key)
+    record = FindingAcknowledged(
+        decision=number,
+        item_key=item_key,
+        study_instance_uids=_uids(facts),
+        actor=by.actor,
+        role=by.role,
+        acknowledged_at=at,
+    )
+    _announce(runtime, connection, facts, record, (number,))
+
+
+def escalated(runtime: Runtime, connection: Connection, item_key: str, **values: Any) -> None:
+    """Say that on-call radiology was told."""
+    facts = store.item_facts(connection, item_key)
+    record = FindingEscalated(item_key=item_key, study_instance_uids=_uids(facts), **values)
+    _announce(runtime, connection, facts, record, (record.escalation, record.step))
+
+
+def _uids(facts: ItemFacts) -> tuple[str, ...]:
+    return tuple(study.study_instance_uid for study in facts.studies)
+
+
+def _announce(
+    runtime: Runtime, connection: Connection, facts: ItemFacts, record: Record, fact: tuple[str | int, ...]
+) -> None:
+    first = facts.studies[0] if facts.studies else None
+    subject = first.study_instance_uid if first else facts.item_key
+    origin = Origin(
+        subject,
+        first.patient_key if first else "",
+        "" if facts.item_key == subject else facts.item_key,
+        runtime.keys.traceparent(subject),
+        runtime.settings.purpose,
+    )
+    runtime.announce(connection, record, origin, fact)

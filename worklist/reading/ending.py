@@ -1,0 +1,72 @@
+"""How a reading ends without its reader: by a report, by a withdrawal, because its time is over; and how it moves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from voorrang.database import Connection
+from voorrang.runtime import Runtime
+from worklist import store
+from worklist.reading import announcing, calls, claims, log, shown
+from worklist.reading.escalating import WhyEnded
+from worklist.reading.log import ITSELF, Act, Reader
+
+_ACTS = {"reported": Act.REPORTED, "withdrawn": Act.WITHDRAWN}
+
+
+def end_reading(
+    runtime: Runtime, connection: Connection, item_key: str, why: Literal["reported", "withdrawn"], at: datetime
+) -> None:
+    """
+    End what goes on for an item that was reported, or is withdrawn: its claim, and what on-call radiology is told.
+
+    For the handlers of events, within their transaction; told again, it changes nothing.
+
+    Parameters
+    ----------
+    runtime, connection
+        The service, and the transaction of the handler.
+    item_key
+        Of the item.
+    why
+        What ended it.
+    at
+        When: the time that the report states, or of the withdrawal.
+    """
+    held = claims.held(connection, [item_key]).get(item_key)
+    reading = held.reading if held else None
+    if held is not None:
+        claims.drop(connection, item_key)
+        log.append(connection, _ACTS[why], item_key, ITSELF, at, {"reading": held.reading, "reader": held.actor})
+    calls.end(connection, item_key, WhyEnded.CLOSED)
+    announcing.closed(runtime, connection, item_key, reading, why, ITSELF, at, at.isoformat())
+
+
+def expire(runtime: Runtime, connection: Connection, now: datetime) -> None:
+    """End the claims whose time is over: the next reader need not wait for somebody who went home."""
+    for held in claims.over(connection, now):
+        claims.drop(connection, held.item_key)
+        number = log.append(connection, Act.EXPIRED, held.item_key, ITSELF, now, {"reading": held.reading})
+        by = Reader(held.actor, held.role)
+        announcing.closed(runtime, connection, held.item_key, held.reading, "expired", by, now, number)
+
+
+def follow_studies(connection: Connection, before: str, after: str, now: datetime) -> None:
+    """
+    Give what is known of an item's reading to the one that its studies moved to: an order that came after its images.
+
+    Called before the new item is ranked; an item that still has studies keeps what it has.
+    """
+    if before == after or store.item_facts(connection, before).studies:
+        return
+    shown.follow(connection, before, after)
+    calls.rename(connection, before, after)
+    moved = claims.held(connection, [before]).get(before)
+    if moved is None:
+        return
+    if claims.held(connection, [after]):
+        claims.drop(connection, before)
+    else:
+        claims.rename(connection, before, after)
+    log.append(connection, Act.MOVED, after, ITSELF, now, {"from": before, "reading": moved.reading})

@@ -1,0 +1,105 @@
+"""The decision log: what people did on the list, and what was done for want of them; it only grows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select
+
+from voorrang.clock import utc
+from voorrang.database import Connection
+from worklist.reading.tables import decision
+
+BY_ITSELF = "voorrang"
+SYSTEM = "system"
+
+_ABOUT = select(decision).where(decision.c.item_key.in_(bindparam("keys", expanding=True))).order_by(decision.c.id)
+_LAST = select(func.coalesce(func.max(decision.c.id), 0))
+
+
+class Act(StrEnum):
+    """What is written down; a closed set."""
+
+    OPENED = "opened"
+    HANDED_BACK = "handed_back"
+    EXPIRED = "expired"
+    MOVED = "moved"
+    DONE = "done"
+    REPORTED = "reported"
+    WITHDRAWN = "withdrawn"
+    JUDGED = "judged"
+    UNDONE = "undone"
+    ACKNOWLEDGED = "acknowledged"
+    CALLED = "called"
+    CALL_FAILED = "call_failed"
+    CALL_SKIPPED = "call_skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who acts, and in which role; for what happens by itself the actor is `voorrang`."""
+
+    actor: str
+    role: str
+
+
+ITSELF = Reader(BY_ITSELF, SYSTEM)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One line of the log."""
+
+    id: int
+    at: datetime
+    actor: str
+    role: str
+    act: Act
+    item_key: str
+    detail: dict[str, Any]
+
+
+def append(
+    connection: Connection, act: Act, item_key: str, by: Reader, now: datetime, detail: dict[str, Any] | None = None
+) -> int:
+    """Write a line within the caller's transaction; return its number."""
+    values = {
+        "at": now,
+        "actor": by.actor,
+        "role": by.role,
+        "act": act.value,
+        "item_key": item_key,
+        "detail": detail or {},
+    }
+    key = connection.execute(insert(decision).values(**values)).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+def decisions(connection: Connection, item_keys: Collection[str]) -> dict[str, list[Decision]]:
+    """Return the lines about each of some items, oldest first."""
+    found: dict[str, list[Decision]] = defaultdict(list)
+    for row in connection.execute(_ABOUT, {"keys": list(item_keys)}):
+        one = Decision(row.id, utc(row.at), row.actor, row.role, Act(row.act), row.item_key, row.detail)
+        found[one.item_key].append(one)
+    return found
+
+
+def revision(connection: Connection) -> int:
+    """Return a number that grows with every line: cheap to compare."""
+    return int(connection.execute(_LAST).scalar_one())
+
+
+def count_since(connection: Connection, act: Act, model_id: str, since: datetime) -> int:
+    """Return how many lines of a kind there are about a model since a time."""
+    query = select(decision.c.detail).where(decision.c.act == act.value, decision.c.at > since)
+    return sum(1 for detail in connection.execute(query).scalars() if detail.get("model_id") == model_id)
+
+
+def undone(lines: Collection[Decision]) -> set[int]:
+    """Return the numbers of the lines that were taken back."""
+    return {int(line.detail["undoes"]) for line in lines if line.act is Act.UNDONE}

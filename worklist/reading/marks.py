@@ -1,0 +1,70 @@
+"""What the list shows of reading beside an item: who has it, what was said of it, who was told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from voorrang.database import Connection
+from worklist.reading import calls, claims, log
+from worklist.reading.calls import Call
+from worklist.reading.claims import Claim
+from worklist.reading.escalating import CallState, WhyEnded
+from worklist.reading.log import Act, Decision
+
+
+class Mark(BaseModel):
+    """
+    Beside one item; `reader` has it until `until`.
+
+    `call` says in words what on-call radiology was told, `reference` is the number that the message had;
+    `waits_to_be_taken` while somebody should take a critical finding.
+    """
+
+    reader: str = ""
+    until: datetime | None = None
+    judgement: str = ""
+    because: str = ""
+    judged_by: str = ""
+    call: str = ""
+    reference: int | None = None
+    waits_to_be_taken: bool = False
+
+
+def marks(connection: Connection, item_keys: Collection[str]) -> dict[str, Mark]:
+    """Return what there is to say of some items; nothing of most."""
+    held = claims.held(connection, item_keys)
+    lines = log.decisions(connection, item_keys)
+    called = calls.of_items(connection, item_keys)
+    return {
+        key: _mark(held.get(key), lines.get(key, ()), called.get(key, ()))
+        for key in item_keys
+        if key in held or key in lines or key in called
+    }
+
+
+def _mark(held: Claim | None, lines: Sequence[Decision], called: Sequence[Call]) -> Mark:
+    before = log.undone(lines)
+    said = next((line for line in reversed(lines) if line.act is Act.JUDGED and line.id not in before), None)
+    last = next((call for call in called if call.state is CallState.WAITING), called[-1] if called else None)
+    return Mark(
+        reader=held.actor if held else "",
+        until=held.until if held else None,
+        judgement=str(said.detail["judgement"]) if said else "",
+        because=str(said.detail["because"] or "") if said else "",
+        judged_by=said.actor if said else "",
+        call=_call_words(last) if last else "",
+        reference=last.id if last else None,
+        waits_to_be_taken=last is not None and last.state is CallState.WAITING,
+    )
+
+
+def _call_words(call: Call) -> str:
+    told = f"on-call told {call.step}×" if call.step else "on-call not told"
+    if call.state is CallState.WAITING:
+        return f"{told}; limit of messages reached" if call.limited else told
+    if call.why in (WhyEnded.BACKLOG, WhyEnded.LIMIT):
+        return f"{told}: {'too late, after an outage' if call.why is WhyEnded.BACKLOG else 'limit of messages'}"
+    return told if call.step else ""

@@ -1,0 +1,122 @@
+"""What the list has shown of AI for each item, since when: a label made after a flag is another kind of truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, literal, select
+
+from voorrang.clock import utc
+from voorrang.database import Connection
+from voorrang.events.reading_records import ShownAnswer
+from voorrang.outbox import insert_once
+from voorrang.register import Activation
+from worklist.reading.tables import shown
+from worklist.states import ItemState, PathwayView
+
+FLAGGED, NOT_FLAGGED, GONE = "flagged", "not_flagged", "gone"
+_KNOWN_SINCE = ""
+_OF_ITEM = select(shown).where(shown.c.item_key == bindparam("key")).order_by(shown.c.since)
+
+
+def record(
+    connection: Connection,
+    item_key: str,
+    views: Iterable[PathwayView],
+    activations: Sequence[Activation],
+    now: datetime,
+) -> None:
+    """
+    Write down what the list shows of an item from now on, where that differs from before.
+
+    Parameters
+    ----------
+    connection
+        The transaction that ranks the item.
+    item_key
+        Of the item.
+    views
+        What is shown of each of its pathways; a provisional answer is shown as running and so does not count.
+    activations
+        Say which version of a model answers.
+    now
+        When the list begins to show it.
+    """
+    versions = {(a.pathway, a.model.model_id): a.model.version for a in activations}
+    shows = {
+        (view.pathway, view.model_id): (
+            versions.get((view.pathway, view.model_id), ""),
+            FLAGGED if view.flagged else NOT_FLAGGED,
+        )
+        for view in views
+        if view.model_id and view.state is ItemState.SCORED and not view.provisional
+    }
+    before = _latest(connection, item_key, None)
+    if not before:
+        _write(connection, item_key, (_KNOWN_SINCE, _KNOWN_SINCE), ("", GONE), now)
+    for key, row in before.items():
+        if key not in shows and key != (_KNOWN_SINCE, _KNOWN_SINCE) and row.state != GONE:
+            _write(connection, item_key, key, (row.version, GONE), now)
+    for key, values in shows.items():
+        row = before.get(key)
+        if row is None or (row.version, row.state) != values:
+            _write(connection, item_key, key, values, now)
+
+
+def shown_at(connection: Connection, item_key: str, at: datetime) -> tuple[ShownAnswer, ...] | None:
+    """Return what the list showed of an item at a time; None when that is not known."""
+    latest = _latest(connection, item_key, at)
+    if (_KNOWN_SINCE, _KNOWN_SINCE) not in latest:
+        return None
+    return tuple(
+        ShownAnswer(
+            pathway=pathway,
+            model_id=model_id,
+            version_label=row.version,
+            flagged=row.state == FLAGGED,
+            since=utc(row.since),
+        )
+        for (pathway, model_id), row in sorted(latest.items())
+        if model_id and row.state != GONE
+    )
+
+
+def follow(connection: Connection, before: str, after: str) -> None:
+    """Give what was shown of an item to the one that its studies moved to."""
+    columns = [column for column in shown.c if column.name != "item_key"]
+    known = select(shown.c.item_key).where(shown.c.item_key == after).exists()
+    source = select(literal(after), *columns).where(shown.c.item_key == before, ~known)
+    connection.execute(insert(shown).from_select(["item_key", *(column.name for column in columns)], source))
+
+
+def _latest(connection: Connection, item_key: str, at: datetime | None) -> dict[tuple[str, str], Any]:
+    rows = connection.execute(_OF_ITEM, {"key": item_key})
+    return {(row.pathway, row.model_id): row for row in rows if at is None or utc(row.since) <= at}
+
+
+def _write(connection: Connection, item_key: str, key: tuple[str, str], values: tuple[str, str], now: datetime) -> None:
+    (pathway, model_id), (version, state) = key, values
+    row = {"item_key": item_key, "pathway": pathway, "model_id": model_id, "since": now}
+    if not insert_once(connection, shown, row | {"version": version, "state": state}):
+        where = [shown.c[name] == value for name, value in row.items()]
+        connection.execute(shown.update().where(*where).values(version=version, state=state))
+
+
+def newly_flagged(
+    connection: Connection, pathways: Iterable[str], since: datetime
+) -> list[tuple[str, str, str, datetime]]:
+    """Return item, pathway, model and time of each flag that the list began to show after a time."""
+    latest = (
+        select(shown.c.item_key, shown.c.pathway, shown.c.model_id, func.max(shown.c.since).label("since"))
+        .where(shown.c.state == FLAGGED, shown.c.since > since, shown.c.pathway.in_(list(pathways)))
+        .group_by(shown.c.item_key, shown.c.pathway, shown.c.model_id)
+    )
+    return [(row.item_key, row.pathway, row.model_id, utc(row.since)) for row in connection.execute(latest)]
+
+
+def is_flagged(connection: Connection, item_key: str, pathway: str, model_id: str) -> bool:
+    """Tell whether the list shows a flag of a model now."""
+    row = _latest(connection, item_key, None).get((pathway, model_id))
+    return row is not None and row.state == FLAGGED
