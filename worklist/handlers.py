@@ -25,8 +25,7 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
             """Write the study."""
             before = store.item_key_of(connection, event.data.study_instance_uid)
             keys = store.put_study(connection, event)
-            if before is not None:
-                follow_studies(connection, before, keys[0], runtime.clock.now())
+            follow_studies(connection, before or keys[0], keys[0], runtime.clock.now())
             for item_key in keys:
                 ranking.rank(connection, item_key)
 
