@@ -42,7 +42,7 @@ def timeline(connection: Connection, study_instance_uid: str) -> list[Moment]:
     if rankings:
         return [
             Moment(r.ranked_at, "ranked", _words(TierOrder[r.tier.upper()], r.rank, ItemState(r.state), r.provisional))
-            if r.standing == Standing.OPEN
+            if r.standing == "open"
             else Moment(r.ranked_at, r.standing, "left the list")
             for r in rankings
         ]

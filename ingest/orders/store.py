@@ -258,6 +258,14 @@ def settle_message(connection: Connection, message_id: int, values: Mapping[str,
     connection.execute(update(message).where(message.c.id == message_id).values(**values))
 
 
+def prune_messages(connection: Connection, older_than: datetime, limit: int) -> int:
+    """Delete the oldest rows of messages that nobody waits for; return how many. A refused one stays until settled."""
+    c = message.c
+    old = select(c.id).where(c.received_at < older_than, (c.outcome != "refused") | (c.settled != ""))
+    ids = connection.execute(old.order_by(c.received_at).limit(limit)).scalars().all()
+    return connection.execute(delete(message).where(c.id.in_(ids))).rowcount if ids else 0
+
+
 def _one_message(connection: Connection, where: ColumnElement[bool]) -> MessageRow | None:
     row = connection.execute(select(message).where(where)).one_or_none()
     return _message(row) if row is not None else None

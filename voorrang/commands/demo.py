@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from voorrang.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from voorrang.demo.running import DemoReport
-    from voorrang.demo.sending import Outgoing
+    from voorrang.demo.running import DemoReport, Programme
 
 
 def add_parser(commands: Any) -> None:
@@ -37,13 +36,14 @@ def run(arguments: argparse.Namespace) -> int:
         (sys.stderr if arguments.json else sys.stdout).flush()
 
     say("voorrang demo. Research and validation software: not CE-marked, not for clinical use.")
-    studies, names, urgent = _studies(arguments.data)
-    say(f"starting broker, ingest, inference, worklist, monitoring ({len(studies)} studies to send)")
+    programme, names = _programme(arguments.data)
+    count = len(programme.studies) + len(programme.without_pathway)
+    say(f"starting broker, ingest, inference, worklist, monitoring ({count} studies to send)")
     try:
         with ScratchStack() as stack:
             activate_reference_cad(stack)
             say(f"the reading list: {stack.address}/")
-            report = run_demo(stack, studies, urgent, say)
+            report = run_demo(stack, programme, say)
             if arguments.json:
                 sys.stdout.write(json.dumps(report.to_json()) + "\n")
             else:
@@ -56,36 +56,42 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _studies(folder: Path | None) -> tuple[list[Outgoing], dict[str, str], frozenset[str]]:
+def _programme(folder: Path | None) -> tuple[Programme, dict[str, str]]:
+    """Return what is sent, and a short name of each study by UID."""
+    from voorrang.demo.ordering import orders_of
+    from voorrang.demo.running import Programme
     from voorrang.demo.sending import outgoing_folder, outgoing_study
-    from voorrang.demo.studies import demo_studies
+    from voorrang.demo.studies import demo_studies, study_without_pathway
 
     if folder is None:
-        made = list(demo_studies(datetime.now(UTC).astimezone()))
-        uids = [str(study.instances[0].StudyInstanceUID) for study in made]
-        names = {uid: study.name for uid, study in zip(uids, made, strict=True)}
-        urgent = frozenset(uid for uid, study in zip(uids, made, strict=True) if study.is_urgent)
-        return [outgoing_study(study.instances) for study in made], names, urgent
+        now = datetime.now(UTC).astimezone()
+        made, other = list(demo_studies(now)), study_without_pathway(now)
+        names = {str(study.instances[0].StudyInstanceUID): study.name for study in (*made, other)}
+        urgent = frozenset(str(study.instances[0].StudyInstanceUID) for study in made if study.is_urgent)
+        studies = [outgoing_study(study.instances) for study in made]
+        orders = orders_of([*made, other])
+        return Programme(studies, urgent, orders, [outgoing_study(other.instances)]), names
     if not folder.is_dir():
         raise ConfigurationError(f"{folder} is not a folder")
     found = outgoing_folder(folder)
     if not found:
         raise ConfigurationError(f"no DICOM in {folder}")
-    return (
-        found,
-        {study.study_instance_uid: f"study {n}" for n, study in enumerate(found, start=1)},
-        frozenset(),
-    )
+    return Programme(found), {study.study_instance_uid: f"study {n}" for n, study in enumerate(found, start=1)}
 
 
 def _print_orders(report: DemoReport, names: dict[str, str]) -> None:
-    ranked = [row for row in report.rows if row["rank"] is not None]
+    ranked = [row for row in (*report.rows, *report.exams_without_pathway) if row["rank"] is not None]
     by_arrival = sorted(ranked, key=lambda row: row["rank_fifo"])
     by_rank = sorted(ranked, key=lambda row: row["rank"])
     lines = ["", f"{'first come, first read':<26}{'the order now':<26}why"]
     for old, new in zip(by_arrival, by_rank, strict=True):
         left, right = (names.get(row["study_instance_uid"], "") for row in (old, new))
         lines.append(f"{old['rank_fifo']:>2} {left:<23}{new['rank']:>2} {right:<23}{new['reason']}")
+    for order in report.orders:
+        name = names.get(order["study_instance_uid"], "")
+        lines.append(f"order of {name}: {order['urgency']}, acknowledged {order['acknowledged']}, read {order['rank']}")
+    if report.reported is not None and report.reported["left_the_list"]:
+        lines.append(f"{names.get(report.reported['study_instance_uid'], '')} is reported, and off the list since")
     timed = [row for row in report.rows if row["seconds_last_slice_to_ranked"] is not None]
     if timed:
         lines.append("")

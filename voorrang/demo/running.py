@@ -1,15 +1,16 @@
-"""The demo: starts a stack, activates the reference CAD, sends, waits for the order, reports."""
+"""The demo: starts a stack, activates the reference CAD, sends orders and studies, waits, reports."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 
 from voorrang.demo.counting import Timing, accounted_instances, timings
+from voorrang.demo.ordering import Acknowledged, DemoOrder, place_orders, report_finally
 from voorrang.demo.scratch import AE_TITLE, ScratchStack
 from voorrang.demo.sending import Outgoing, Sent, send_studies
 from voorrang.errors import ConfigurationError
@@ -29,6 +30,9 @@ class DemoReport:
     accepted_instances: int
     accounted_instances: int
     urgent_moved_up: bool | None
+    orders: tuple[dict[str, Any], ...] = ()
+    exams_without_pathway: tuple[dict[str, Any], ...] = ()
+    reported: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `voorrang demo --json` prints."""
@@ -37,6 +41,9 @@ class DemoReport:
             "accepted_instances": self.accepted_instances,
             "accounted_instances": self.accounted_instances,
             "urgent_moved_up": self.urgent_moved_up,
+            "orders": list(self.orders),
+            "exams_without_pathway": list(self.exams_without_pathway),
+            "reported": self.reported,
         }
 
 
@@ -48,34 +55,103 @@ def activate_reference_cad(stack: ScratchStack) -> None:
         stack.command("model", "activate", model, "--pathway", pathway, "--influence", "rank", *who)
 
 
-def run_demo(stack: ScratchStack, studies: Sequence[Outgoing], urgent: frozenset[str], say: Say) -> DemoReport:
+@dataclass(frozen=True, slots=True)
+class Programme:
     """
-    Send studies to a stack that runs, wait until each has its answer, and report.
+    What a demo sends.
+
+    Parameters
+    ----------
+    studies
+        In the order of arrival.
+    urgent
+        UIDs of the studies known to be urgent; empty when only the models can tell.
+    orders
+        Those that are STAT come after their images, the others before.
+    without_pathway
+        Exams that no pathway wants.
+    """
+
+    studies: Sequence[Outgoing]
+    urgent: frozenset[str] = frozenset()
+    orders: Sequence[DemoOrder] = ()
+    without_pathway: Sequence[Outgoing] = ()
+
+
+def run_demo(stack: ScratchStack, programme: Programme, say: Say) -> DemoReport:
+    """
+    Send orders and studies to a stack that runs, wait until each has its answer, report one of them, and tell.
 
     Parameters
     ----------
     stack
         Runs already.
-    studies
-        In the order of arrival.
-    urgent
-        UIDs of the studies known to be urgent; empty when only the models can tell.
+    programme
+        What is sent.
     say
         Told what happens, a line each.
     """
+    early = [order for order in programme.orders if order.urgency != "stat"]
+    acknowledged = place_orders(early, stack.hl7_port)
+    every = [*programme.without_pathway, *programme.studies]
     sent = []
-    for one in send_studies(studies, "127.0.0.1", stack.dicom_port, AE_TITLE):
+    for one in send_studies(every, "127.0.0.1", stack.dicom_port, AE_TITLE):
         sent.append(one)
         refused = f", {one.refused} refused" if one.refused else ""
-        say(f"  study {len(sent)} of {len(studies)}: {one.accepted} images accepted{refused}")
+        say(f"  study {len(sent)} of {len(every)}: {one.accepted} images accepted{refused}")
+    late = [order for order in programme.orders if order.urgency == "stat"]
+    acknowledged += place_orders(late, stack.hl7_port)
+    if acknowledged:
+        say(f"  {len(acknowledged)} orders over HL7, {sum(one.code == 'AA' for one in acknowledged)} accepted")
     uids = {one.study_instance_uid for one in sent if one.accepted}
-    items = wait_settled(stack, uids, say)
-    return report(stack, sent, items, urgent)
+    taken = {one.order.study_instance_uid for one in acknowledged if one.code == "AA"}
+    items = wait_settled(stack, uids, say, taken)
+    told = report(stack, sent, items, programme.urgent)
+    others = {one.study_instance_uid for one in programme.without_pathway}
+    return replace(
+        told,
+        rows=tuple(row for row in told.rows if row["study_instance_uid"] not in others),
+        orders=tuple(_order_row(one, items) for one in acknowledged),
+        exams_without_pathway=tuple(row for row in told.rows if row["study_instance_uid"] in others),
+        reported=_close(stack, late[0], say) if late else None,
+    )
 
 
-def wait_settled(stack: ScratchStack, uids: set[str], say: Say) -> dict[str, dict[str, Any]]:
+def _close(stack: ScratchStack, order: DemoOrder, say: Say) -> dict[str, Any]:
+    """Send the final report of an order, and wait until its item has left the list."""
+    code = report_finally(order, stack.hl7_port).code
+    found: dict[str, Any] | None = None
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while code == "AA" and found is None and time.monotonic() < deadline:
+        found = next((o for o in stack.settled() if order.study_instance_uid in o["study_instance_uids"]), None)
+        time.sleep(0 if found else LOOK_EVERY_SECONDS)
+    left = found is not None and order.study_instance_uid not in _items(stack)
+    if left:
+        say("  reported: the STAT exam has its final report and has left the list")
+    return {
+        "study_instance_uid": order.study_instance_uid,
+        "acknowledged": code,
+        "left_the_list": left,
+        "settled_at": found["at"] if found else None,
+    }
+
+
+def _order_row(one: Acknowledged, items: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    item = items.get(one.order.study_instance_uid)
+    return {
+        "study_instance_uid": one.order.study_instance_uid,
+        "urgency": one.order.urgency,
+        "acknowledged": one.code,
+        "tier": item["tier"] if item else None,
+        "rank": item["rank"] if item else None,
+    }
+
+
+def wait_settled(
+    stack: ScratchStack, uids: set[str], say: Say, ordered: Set[str] = frozenset()
+) -> dict[str, dict[str, Any]]:
     """
-    Wait until every study has an answer or needs none; return its item by study.
+    Wait until every study has an answer or needs none, and its order where it is `ordered`; return its item by study.
 
     Raises
     ------
@@ -91,7 +167,7 @@ def wait_settled(stack: ScratchStack, uids: set[str], say: Say) -> dict[str, dic
             if told.get(uid) != state and state in SETTLED:
                 say(f"  {state.replace('_', ' ')}: {items[uid]['reason']}")
             told[uid] = state
-        if all(told.get(uid) in SETTLED for uid in uids):
+        if all(told.get(uid) in SETTLED for uid in uids) and all(items[uid]["order"] for uid in ordered):
             return items
         time.sleep(LOOK_EVERY_SECONDS)
     waiting = {uid: told.get(uid, "not on the list") for uid in uids if told.get(uid) not in SETTLED}

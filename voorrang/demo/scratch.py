@@ -28,6 +28,7 @@ AE_TITLE = "VOORRANG"
 _PORTS = (
     "kafka_embedded_port",
     "dicom_port",
+    "hl7_port",
     "worklist_port",
     "ingest_metrics_port",
     "inference_metrics_port",
@@ -94,6 +95,11 @@ class ScratchStack:
     def dicom_port(self) -> int:
         """Where the listener answers."""
         return int(self.values["dicom_port"])
+
+    @property
+    def hl7_port(self) -> int:
+        """Where orders and reports are taken."""
+        return int(self.values["hl7_port"])
 
     @property
     def log_file(self) -> Path:
@@ -168,10 +174,18 @@ class ScratchStack:
 
     def worklist(self) -> dict[str, Any]:
         """Return what `GET /api/worklist` says."""
-        answer = httpx.get(f"{self.address}/api/worklist", params={"limit": 1000}, timeout=10)
-        answer.raise_for_status()
-        found: dict[str, Any] = json.loads(answer.text)
+        found: dict[str, Any] = self._ask("worklist")
         return found
+
+    def settled(self) -> list[dict[str, Any]]:
+        """Return what `GET /api/settled` says: what left the list."""
+        found: list[dict[str, Any]] = self._ask("settled")
+        return found
+
+    def _ask(self, what: str) -> Any:
+        answer = httpx.get(f"{self.address}/api/{what}", params={"limit": 1000}, timeout=10)
+        answer.raise_for_status()
+        return json.loads(answer.text)
 
     def _clean(self) -> None:
         if self._made:

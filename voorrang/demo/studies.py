@@ -14,6 +14,7 @@ from voorrang.demo.phantoms.chest import Nodule, make_chest
 from voorrang.demo.phantoms.head import Bleed, make_head
 from voorrang.demo.phantoms.quality import make_water_phantom
 from voorrang.demo.phantoms.series import Acquisition, Person, StudyContext, make_series
+from voorrang.events.records import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,15 @@ QUALITY = Acquisition(
     window_width_hu=200.0,
 )
 
+KNEE = Acquisition(
+    study_description="CT knie rechts",
+    series_description="Knie 2.0 Br60",
+    protocol_name="22_KNIE",
+    body_part_examined="KNEE",
+    convolution_kernel="Br60f",
+    window_width_hu=2000.0,
+)
+
 BLEED = Bleed(position_mm=(30.0, 5.0, 18.0), diameter_mm=30.0, hu=68.0)
 NODULES = (
     Nodule(position_mm=(-78.0, -12.0, 140.0), diameter_mm=15.0),
@@ -58,6 +68,7 @@ _PEOPLE = {
     "ozturk": Person("Öztürk^Elif", "VB0000103", date(1981, 7, 23), "F"),
     "phantom": Person("QA^Phantom", "QA-CT1", date(2000, 1, 1), "O"),
     "vandenberghe": Person("Van den Berghe^Jérôme", "VB0000104", date(1967, 5, 30), "M"),
+    "peeters": Person("Peeters^Joris", "VB0000106", date(1990, 2, 17), "M"),
     "dhondt": Person("D'Hondt^Renée", "VB0000105", date(1944, 9, 8), "F"),
 }
 
@@ -79,6 +90,8 @@ class DemoStudy:
         One series, the lowest slice first.
     truth
         What was put in.
+    urgency
+        Of its order; None for an exam that nobody ordered.
     """
 
     name: str
@@ -86,6 +99,7 @@ class DemoStudy:
     is_urgent: bool
     instances: tuple[Dataset, ...]
     truth: tuple[Lesion, ...]
+    urgency: Tier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +110,14 @@ class _Plan:
     acquisition: Acquisition
     make: Callable[[int], Phantom]
     is_urgent: bool = False
+    urgency: Tier | None = "routine"
 
 
 _PLANS = (
     _Plan("chest-normal", "martens", "lung-nodule", CHEST, make_chest),
-    _Plan("chest-nodules", "lefevre", "lung-nodule", CHEST, partial(make_chest, nodules=NODULES)),
-    _Plan("head-normal", "ozturk", "stroke", HEAD, make_head),
-    _Plan("quality-phantom", "phantom", None, QUALITY, make_water_phantom),
+    _Plan("chest-nodules", "lefevre", "lung-nodule", CHEST, partial(make_chest, nodules=NODULES), urgency="urgent"),
+    _Plan("head-normal", "ozturk", "stroke", HEAD, make_head, urgency="stat"),
+    _Plan("quality-phantom", "phantom", None, QUALITY, make_water_phantom, urgency=None),
     _Plan("head-normal-2", "vandenberghe", "stroke", HEAD, make_head),
     _Plan("head-bleed", "dhondt", "stroke", HEAD, partial(make_head, bleed=BLEED), is_urgent=True),
 )
@@ -129,6 +144,21 @@ def demo_studies(now: datetime, seed: int = DEMO_SEED) -> Iterator[DemoStudy]:
         yield _study(plan, acquired_at, seed + number)
 
 
+def study_without_pathway(now: datetime, seed: int = DEMO_SEED) -> DemoStudy:
+    """
+    Make an exam that no pathway wants, whatever its pixels: a cylinder of water under the header of a knee.
+
+    Parameters
+    ----------
+    now
+        When it is acquired.
+    seed
+        Of its noise and UIDs.
+    """
+    plan = _Plan("knee", "peeters", None, KNEE, make_water_phantom)
+    return _study(plan, now, seed + len(_PLANS) + 1)
+
+
 def disguised_quality_study(now: datetime, seed: int = DEMO_SEED) -> DemoStudy:
     """
     Make the water cylinder under the header of somebody's head: only its pixels give it away.
@@ -153,4 +183,4 @@ def _study(plan: _Plan, acquired_at: datetime, seed: int) -> DemoStudy:
     phantom = plan.make(seed)
     context = StudyContext(_PEOPLE[plan.person], f"VB{seed:08d}", acquired_at)
     instances = make_series(phantom, plan.acquisition, context, random.Random(seed))
-    return DemoStudy(plan.name, plan.pathway, plan.is_urgent, tuple(instances), phantom.truth)
+    return DemoStudy(plan.name, plan.pathway, plan.is_urgent, tuple(instances), phantom.truth, plan.urgency)

@@ -133,9 +133,8 @@ def put_report(connection: Connection, event: Event[Any], status: ReportStatus) 
     if insert_once(connection, report, key | values):
         for uid in set(record.study_instance_uids):
             insert_once(connection, report_study, key | {"study_instance_uid": uid})
-    where = study.c.study_instance_uid.in_(record.study_instance_uids)
-    if event.order_key:
-        where |= study.c.order_key == event.order_key
+    of_order = (study.c.order_key != "") & (study.c.order_key == event.order_key)
+    where = or_(study.c.study_instance_uid.in_(record.study_instance_uids), of_order)
     touched = set(connection.execute(select(study.c.item_key).where(where)).scalars())
     return touched | ({event.order_key} - {""})
 
