@@ -78,7 +78,7 @@ MODELS_WITHOUT_INFLUENCE = Gauge(
 )
 ESCALATIONS = Counter(
     "voorrang_escalations_total",
-    "Messages to on-call radiology, and findings of which nobody was told",
+    "Messages to on-call radiology, and findings that were never called",
     ["channel", "outcome"],
 )
 FINDINGS_SEEN = Counter(
