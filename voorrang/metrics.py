@@ -78,7 +78,7 @@ MODELS_WITHOUT_INFLUENCE = Gauge(
 )
 ESCALATIONS = Counter(
     "voorrang_escalations_total",
-    "Messages to on-call radiology, and findings that were never called",
+    "Calls of on-call radiology by outcome",
     ["channel", "outcome"],
 )
 FINDINGS_SEEN = Counter(
