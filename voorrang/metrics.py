@@ -82,7 +82,7 @@ MODELS_WITHOUT_INFLUENCE = Gauge(
 )
 ESCALATIONS = Counter(
     "voorrang_escalations_total",
-    "Messages to on-call radiology, and findings of which nobody was told",
+    "Calls of on-call radiology by outcome",
     ["channel", "outcome"],
 )
 FINDINGS_SEEN = Counter(

@@ -322,23 +322,24 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
     rows = connection.execute(_LISTED, {"limit": limit, "offset": offset}).all()
     studies = _studies_of(connection, [row.item_key for row in rows])
     placed = orders.orders(connection, [row.item_key for row in rows])
-    return [
-        ListedItem(
-            row.item_key,
-            row.item_version,
-            TierOrder(row.tier_order),
-            ItemState(row.state),
-            row.provisional,
-            utc(row.arrived_at),
-            utc(row.ranked_at),
-            {"pathways": row.view},
-            tuple(s.study_instance_uid for s in studies[row.item_key]),
-            max(utc(s.last_received_at) for s in studies[row.item_key]),
-            tuple(sorted({m for s in studies[row.item_key] for m in s.modalities})),
-            placed.get(row.item_key),
-        )
-        for row in rows
-    ]
+    return [_listed_item(row, studies[row.item_key], placed.get(row.item_key)) for row in rows]
+
+
+def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> ListedItem:
+    return ListedItem(
+        row.item_key,
+        row.item_version,
+        TierOrder(row.tier_order),
+        ItemState(row.state),
+        row.provisional,
+        utc(row.arrived_at),
+        utc(row.ranked_at),
+        {"pathways": row.view},
+        tuple([one.study_instance_uid for one in studies]),
+        utc(max([one.last_received_at for one in studies])),
+        tuple(sorted({modality for one in studies for modality in one.modalities})),
+        order,
+    )
 
 
 def changed_since(connection: Connection, change: int) -> list[ChangedItem]:

@@ -53,7 +53,7 @@ MODELS = {"stroke": (MODEL, MODEL.model_copy(update={"version_label": "2"})), "l
 STUDIES = {"1.2.1": "o_one", "1.2.2": "o_one", "1.2.3": ""}  # two of one order, and one without
 SERIES = {f"{study}.{number}": study for study in STUDIES for number in (1, 2)}
 END = START + timedelta(minutes=20)  # by then stroke answers are late and lung answers are not
-NOT_COMPARED = {"item_version", "ranked_at", "at"}
+NOT_COMPARED = {"item_version", "change", "ranked_at", "at"}
 Rows = dict[str, list[dict[str, Any]]]
 
 EXAMPLES = settings(

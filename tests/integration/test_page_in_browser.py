@@ -180,3 +180,29 @@ def test_notice_stays_in_sight_far_down_the_list(page: Page, server: Server, wor
     server.stop()
 
     expect(page.locator("#connection")).to_be_in_viewport()
+
+
+def test_a_reader_opens_judges_and_closes_on_the_page_under_its_strict_policy(browser: Browser, tmp_path: Path) -> None:
+    said: list[str] = []
+    with worklist_world(tmp_path, readers={"anna": "radiologist", "bram": "resident"}) as world:
+        world.activate()
+        world.tell(make_study(1), make_study(2), make_answer(2, 0.9))
+        with serving(world) as server:
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.on("console", lambda message: said.append(message.text))
+            page.on("pageerror", lambda error: said.append(str(error)))
+            page.goto(server.address)
+            first = page.locator(f'tr[data-item="{uid(2)}"]')
+            page.get_by_role("button", name="Next").click()
+            expect(first).to_contain_text("anna has it until", timeout=PATIENCE_MS)
+            first.locator("select").select_option("artefact")
+            expect(first).to_contain_text("anna: ai wrong, artefact", timeout=PATIENCE_MS)
+            first.get_by_role("button", name="Done").click()
+            expect(first).to_have_count(0, timeout=PATIENCE_MS)
+            page.locator("#answer").get_by_role("button", name="Undo").click()
+            expect(first).to_contain_text("anna has it until", timeout=PATIENCE_MS)
+            page.close()
+        closed = [event.data.why for event in world.announced("reading-closed")]
+
+    assert (said, closed) == ([], ["by_hand"])

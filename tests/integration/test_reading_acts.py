@@ -18,6 +18,7 @@ from tests.integration.worklist_world import (
     uid,
     worklist_world,
 )
+from voorrang.events.reading_records import HowOpened
 from worklist.reading import ending, log
 from worklist.reading.claims import CLAIM_MINUTES
 from worklist.reading.log import Reader
@@ -156,7 +157,7 @@ def test_a_report_of_what_was_never_opened_here_closes_a_reading_that_is_not_kno
 
 
 @pytest.mark.parametrize(("how", "act"), [("next", "open_next"), ("pacs", "open"), ("list", "open")])
-def test_reading_opened_says_how_and_what_ai_had_shown(how: str, act: str, world: World) -> None:
+def test_reading_opened_says_how_and_what_ai_had_shown(how: HowOpened, act: str, world: World) -> None:
     world.clock.advance(120)
     if act == "open_next":
         world.reading.open_next(ANNA)

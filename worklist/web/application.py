@@ -89,13 +89,14 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     app.add_exception_handler(ActRefusedError, refused)
     app.include_router(reading_routes(reading, settings.readers))
 
-    @app.get("/api/worklist")
+    @app.get("/api/worklist", response_model=Listing)
     def worklist(
         limit: Annotated[int, Query(ge=1, le=1000)] = PAGE,
         offset: Offset = 0,
-    ) -> Listing:
+    ) -> Response:
         """Return the list in the order of reading."""
-        return lister.listing(limit, offset)
+        # As JSON at once: the framework would check again, row by row, what has just been made by the same model.
+        return Response(lister.listing(limit, offset).model_dump_json(), media_type="application/json")
 
     add_order_routes(app, lister.database)
 

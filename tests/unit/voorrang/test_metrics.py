@@ -13,6 +13,7 @@ from voorrang import metrics
 Metric = Counter | Gauge | Histogram
 # Closed sets all: topics, consumers, services, pathways, models and lanes of ours, states, tiers, coded reasons.
 LABELS = {
+    "channel",
     "topic",
     "consumer",
     "service",
