@@ -30,6 +30,9 @@ def add_parser(commands: Any) -> None:
     crowd.set_defaults(run=run_ingest_crowd)
     inference = _add(names, "inference", "reading and computing, beside pydicom and highdicom (about 1 minute)")
     inference.set_defaults(run=run_inference)
+    pipeline = _add(names, "pipeline", "studies through every service, beside a bare Kafka loop (about 6 minutes)")
+    pipeline.add_argument("--studies", type=_count, default=200, metavar="N", help="of each part (%(default)s)")
+    pipeline.set_defaults(run=run_pipeline)
 
 
 def run_ingest(arguments: argparse.Namespace) -> int:
@@ -72,6 +75,16 @@ def run_inference(arguments: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
         report = run_inference_bench(Path(folder), _say)
+    _print(report, as_json=arguments.json)
+    return 0
+
+
+def run_pipeline(arguments: argparse.Namespace) -> int:
+    """Run the bench of the whole stack."""
+    from voorrang.bench.pipeline import Plan, run_pipeline_bench
+
+    with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
+        report = run_pipeline_bench(Path(folder), Plan(studies=arguments.studies), _say)
     _print(report, as_json=arguments.json)
     return 0
 
