@@ -17,6 +17,7 @@ from voorrang.errors import RetryableError
 
 BUSY_TIMEOUT_MS = 10_000
 _WRITES = "voorrang_writes"
+_DURABLE = "voorrang_durable"
 
 
 class Database:
@@ -50,25 +51,33 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, is_durable: bool = True) -> Iterator[Connection]:
         """
         Give a connection for one writing transaction: committed at the end, rolled back on any error.
+
+        Parameters
+        ----------
+        is_durable
+            Whether the commit waits for the disk. False for what may be lost when the machine dies, not when a process
+            does, and is found again: on SQLite everybody waits for the write lock while somebody's commit is synced.
 
         Raises
         ------
         RetryableError
             When the database is locked or away, or another transaction got in between.
         """
-        with _retryable(), self._connect(writes=True) as connection, connection.begin():
+        with _retryable(), self._connect(writes=True, is_durable=is_durable) as connection, connection.begin():
+            if not self.is_sqlite and not is_durable:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             yield connection
 
     def close(self) -> None:
         """Let go of the connections."""
         self.engine.dispose()
 
-    def _connect(self, *, writes: bool) -> Connection:
+    def _connect(self, *, writes: bool, is_durable: bool = True) -> Connection:
         if self.is_sqlite:
-            return self.engine.connect().execution_options(**{_WRITES: writes})
+            return self.engine.connect().execution_options(**{_WRITES: writes, _DURABLE: is_durable})
         return self.engine.connect().execution_options(isolation_level="SERIALIZABLE" if writes else "REPEATABLE READ")
 
 
@@ -96,5 +105,8 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
+    options = connection.get_execution_options()
+    writes = options.get(_WRITES, False)
+    if writes:
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get(_DURABLE, True) else 'NORMAL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

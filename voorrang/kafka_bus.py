@@ -20,6 +20,7 @@ from voorrang.topics import BY_NAME, Topic
 MAX_POLL_INTERVAL_MS = 30_000  # the loop polls while a handler works; a member that is gone holds others up so long
 RECONNECT_WITHIN_MS = 1000  # a broker that is back is found within a second, however long it was away
 MEMORY_CHECK_SECONDS = 2.0
+LOG_IDS_SECONDS = 2.0  # to ask for them before every message is a third of a hop
 MAX_RECORDS = 64
 JOIN_POLL_MS = 250
 JOIN_TIMEOUTS = 10.0  # session timeouts to wait for an assignment before a join that hangs is begun anew
@@ -60,6 +61,8 @@ class KafkaMessageProducer:
     def __init__(self, address: KafkaAddress, admin: KafkaBrokerAdmin) -> None:
         self._admin = admin
         self._timeout_seconds = address.request_timeout_ms / 1000
+        self._log_ids: dict[str, str] = {}
+        self._asked_at = 0.0
         with _retryable():
             self._producer = KafkaProducer(
                 bootstrap_servers=address.bootstrap,
@@ -78,17 +81,30 @@ class KafkaMessageProducer:
 
     def send(self, messages: Sequence[Message]) -> list[Place]:
         """Write all and return their places in order; on an error none may be taken as written."""
-        # Asked before, not after: if the log is lost in between, the place names the old one and counts as lost.
-        log_ids = self._admin.log_ids({m.topic for m in messages})
+        log_ids = self._known_log_ids({m.topic for m in messages})
         with _retryable():
-            futures = [self._producer.send(m.topic, key=m.key.encode(), value=m.value) for m in messages]
-            written = [future.get(timeout=self._timeout_seconds) for future in futures]
+            try:
+                futures = [self._producer.send(m.topic, key=m.key.encode(), value=m.value) for m in messages]
+                written = [future.get(timeout=self._timeout_seconds) for future in futures]
+            except (KafkaError, OSError):
+                self._log_ids = {}  # a broker that was away may come back with other logs
+                raise
         return [Place(Partition(w.topic, w.partition), w.offset, log_ids.get(w.topic, "")) for w in written]
 
     def close(self) -> None:
         """Let go of the connection."""
         with _retryable():
             self._producer.close(timeout=2)
+
+    def _known_log_ids(self, topics: set[str]) -> dict[str, str]:
+        # Asked before a message is written, not after: if the log is lost in between, the place names the old one,
+        # counts as lost, and the message is published once more. So what was asked a moment ago will do as well.
+        if time.monotonic() - self._asked_at >= LOG_IDS_SECONDS:
+            self._log_ids = {}
+        if topics - self._log_ids.keys():
+            self._asked_at = time.monotonic()
+            self._log_ids = self._admin.log_ids(topics | self._log_ids.keys())
+        return self._log_ids
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]

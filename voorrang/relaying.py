@@ -122,7 +122,7 @@ class Relay:
     def reconcile(self) -> int:
         """Close what was answered and publish again what was lost; return how many were published again."""
         now = self.clock.now()
-        with self.database.write() as connection:
+        with self.database.write(is_durable=False) as connection:
             outbox.close_answered(connection, self.service, {t.name: t.consumers for t in TOPICS}, now)
             outbox.prune(connection, self.service, now - KEEP_ANSWERED)
             anything = outbox.unanswered(connection, self.service, 0, 1)
@@ -140,7 +140,7 @@ class Relay:
         if not rows:
             return
         places = self.producer.send([row.message for row in rows])
-        with self.database.write() as connection:
+        with self.database.write(is_durable=False) as connection:  # lost, it is published once more
             outbox.mark_published(connection, [row.id for row in rows], places, self.clock.now())
         for row in rows:
             count(row.message.topic)
@@ -180,7 +180,7 @@ class Relay:
     def _is_holder(self) -> bool:
         now = self.clock.now()
         if not _is_within(RENEW_SECONDS, self._asked_at, now):
-            with self.database.write() as connection:
+            with self.database.write(is_durable=False) as connection:
                 held = outbox.take_lease(connection, f"relay-{self.service}", self.holder, now, LEASE_SECONDS)
             self._asked_at, self._is_ours = now, held
         return self._is_ours

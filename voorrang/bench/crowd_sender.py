@@ -19,10 +19,10 @@ from voorrang.bench.raw_association import (
     data_pdus,
     first_fragment_at,
 )
+from voorrang.bench.slices import data_set_of
 
 ASSOCIATED = "associated"
 _SUCCESS = 0x0000
-_META_LENGTH_AT, _META_AT = 140, 144  # PS3.10 section 7.1: the length of the file meta group, and what follows it
 
 
 @dataclass(slots=True)
@@ -74,8 +74,7 @@ def run_sender(
         Called when the association is there.
     """
     tally = Tally()
-    part10 = template.read_bytes()
-    data_set = part10[_META_AT + int.from_bytes(part10[_META_LENGTH_AT:_META_AT], "little") :]
+    data_set = data_set_of(template.read_bytes())
     stem, _, first = uid.rpartition(".")
     started = monotonic()
     try:

@@ -41,6 +41,12 @@ def cpu_seconds(pid: int) -> float:
     return ticks / _TICKS_PER_SECOND
 
 
+def own_cpu_seconds(pid: int) -> float:
+    """Return user and system seconds of a process alone; 0 when it is gone."""
+    fields = _stat(pid)
+    return sum(map(int, fields[11:13])) / _TICKS_PER_SECOND if fields else 0.0
+
+
 def peak_rss_bytes(pid: int) -> int:
     """Return the most memory (VmHWM) that a process alone has had; 0 when it is gone."""
     with suppress(OSError):

@@ -18,6 +18,7 @@ _FIRST_STUDY = 1_000_000  # of fixed width: a study gets another number by writi
 _FIRST_INSTANCE = 1_000_000
 _IMPLEMENTATION_UID = UID("2.25.159648531409662966058311811293934391382")
 _SEED = 4
+_META_LENGTH_AT, _META_AT = 140, 144  # PS3.10 section 7.1: the length of the file meta group, and what follows it
 
 
 @dataclass(slots=True)
@@ -121,6 +122,11 @@ def header_bytes(number: int, rows: int) -> bytes:
     buffer = BytesIO()
     ds.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()[: -2 * rows * rows]
+
+
+def data_set_of(part10: bytes) -> bytes:
+    """Return what a file holds after its meta group: what goes over the network."""
+    return part10[_META_AT + int.from_bytes(part10[_META_LENGTH_AT:_META_AT], "little") :]
 
 
 def _slice(number: int, rows: int) -> Dataset:

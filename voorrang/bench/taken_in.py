@@ -1,4 +1,4 @@
-"""Whether ingest has taken a study in: rows of every instance, each with its content hash."""
+"""Whether ingest has taken a study in: rows of every instance, each with its content hash; and what was announced."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from ingest.tables import instance, series
 from voorrang.database import Database
 from voorrang.errors import RetryableError
+from voorrang.tables import outbox
 
 
 def rows_of(database: Database, study_instance_uids: Collection[str]) -> int:
@@ -19,6 +20,16 @@ def rows_of(database: Database, study_instance_uids: Collection[str]) -> int:
 def hashed_rows_of(database: Database, study_instance_uids: Collection[str]) -> int:
     """Return how many instances of studies have a row with a content hash."""
     return _count(database, study_instance_uids, hashed_only=True)
+
+
+def announced(database: Database, topic: str) -> int:
+    """Return how many events of a topic were announced, published yet or not."""
+    query = select(func.count()).select_from(outbox).where(outbox.c.topic == topic)
+    try:
+        with database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+    except RetryableError:  # locked just now: asked again in a moment
+        return 0
 
 
 def _count(database: Database, study_instance_uids: Collection[str], *, hashed_only: bool) -> int:

@@ -32,6 +32,9 @@ def add_parser(commands: Any) -> None:
     inference.set_defaults(run=run_inference)
     worklist = _add(names, "worklist", "10,000 open items, on SQLite and PostgreSQL (about 2 minutes)")
     worklist.set_defaults(run=run_worklist)
+    pipeline = _add(names, "pipeline", "studies through every service, beside a bare Kafka loop (about 6 minutes)")
+    pipeline.add_argument("--studies", type=_count, default=200, metavar="N", help="of each part (%(default)s)")
+    pipeline.set_defaults(run=run_pipeline)
 
 
 def run_ingest(arguments: argparse.Namespace) -> int:
@@ -84,6 +87,16 @@ def run_worklist(arguments: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
         report = run_worklist_bench(Path(folder), _say)
+    _print(report, as_json=arguments.json)
+    return 0
+
+
+def run_pipeline(arguments: argparse.Namespace) -> int:
+    """Run the bench of the whole stack."""
+    from voorrang.bench.pipeline import Plan, run_pipeline_bench
+
+    with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
+        report = run_pipeline_bench(Path(folder), Plan(studies=arguments.studies), _say)
     _print(report, as_json=arguments.json)
     return 0
 
