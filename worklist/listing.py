@@ -14,7 +14,7 @@ from voorrang.database import Connection, Database
 from voorrang.events.records import Tier
 from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
-from worklist import store
+from worklist import list_store, store
 from worklist.banners import banners
 from worklist.order_without_ai import OrderWithoutAi
 from worklist.reading import log
@@ -117,13 +117,13 @@ class Lister:
         """Return the items from `offset` on, at most `limit` of them, in the order of reading."""
         now = self.clock.now()
         with self.database.read() as connection:
-            items = store.listed(connection, limit, offset)
+            items = list_store.listed(connection, limit, offset)
             without_ai = self.without_ai.places(connection, [item.item_key for item in items])
             uids = [uid for item in items for uid in item.study_instance_uids]
             read = marks(connection, [item.item_key for item in items])
             known = identity.look_up(connection, uids) if self.show_names else {}
             version = _version(connection)
-            total = store.count_listed(connection)
+            total = list_store.count_listed(connection)
             order_at = store.last_ranked_at(connection) or now
             active = register.activations(connection)
         rows = [
@@ -158,7 +158,7 @@ def _version(connection: Connection) -> int:
 
 
 def _row(
-    item: store.ListedItem,
+    item: list_store.ListedItem,
     place: int,
     without_ai: int | None,
     who: identity.StudyIdentity | None,

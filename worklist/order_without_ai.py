@@ -9,7 +9,7 @@ from datetime import datetime
 from threading import Lock
 
 from voorrang.database import Connection
-from worklist import store
+from worklist import list_store
 from worklist.policy import sort_key_without_ai
 
 Key = tuple[int, datetime, str]
@@ -40,7 +40,7 @@ class OrderWithoutAi:
             }
 
     def _catch_up(self, connection: Connection) -> None:
-        changed = store.changed_since(connection, self._seen)
+        changed = list_store.changed_since(connection, self._seen)
         if len(changed) > len(self._order):  # the first look: sorting once is faster than inserting each
             for one in changed:
                 self._keys.pop(one.item_key, None)
@@ -51,7 +51,7 @@ class OrderWithoutAi:
                 self._put(one)
         self._seen = max((one.change for one in changed), default=self._seen)
 
-    def _put(self, one: store.ChangedItem) -> None:
+    def _put(self, one: list_store.ChangedItem) -> None:
         key = _key(one) if one.is_ranked else None
         before = self._keys.get(one.item_key)
         if key == before:
@@ -64,7 +64,7 @@ class OrderWithoutAi:
             self._keys[one.item_key] = key
 
 
-def _key(one: store.ChangedItem) -> Key:
+def _key(one: list_store.ChangedItem) -> Key:
     """Return the policy's key without what AI alone sets, as a tuple: compared ten times as fast as a record."""
     key = sort_key_without_ai(one.human_tier, one.arrived_at, one.item_key)
     return int(key.tier), key.arrived_at, key.item_key

@@ -58,7 +58,7 @@ class Ranking:
         speaks, settled = view.speaks, facts.settled
         is_open = settled.standing is Standing.OPEN
         if not is_open:
-            end_reading(self.runtime, connection, item_key, settled.standing.value, settled.at or now)
+            end_reading(self.runtime, connection, item_key, settled.standing, settled.at or now)
         record = WorklistItemRanked(
             item_key=item_key,
             item_version=version,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +12,11 @@ from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.events.envelope import Event
-from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated, Tier
+from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
 from voorrang.outbox import insert_once
 from worklist.facts import ItemFacts, StudyFacts
 from worklist.orders import store as orders
-from worklist.orders.facts import OrderFacts, Standing
+from worklist.orders.facts import Standing
 from worklist.policy import SortKey, TierOrder, sort_key_without_ai
 from worklist.states import ItemState, ItemView
 from worklist.tables import answer, confirmation, item, study
@@ -30,56 +30,9 @@ _is_listed = item.c.listed_as < OFF_THE_LIST
 _is_ranked = item.c.listed_as == IN_ORDER
 
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
-_LISTED = (
-    select(item)
-    .where(_is_listed)
-    .order_by(item.c.listed_as, item.c.tier_order, item.c.harm_order, item.c.arrived_at, item.c.item_key)
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
-)
-_STUDIES = (
-    select(study.c.item_key, study.c.study_instance_uid, study.c.last_received_at, study.c.modalities)
-    .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
-    .order_by(study.c.first_received_at, study.c.study_instance_uid)
-)
-_CHANGED = (
-    select(item.c.item_key, item.c.human_tier_order, item.c.arrived_at, item.c.listed_as, item.c.change)
-    .where(item.c.change > bindparam("change"))
-    .order_by(item.c.change)
-)
 _ITEM = select(item).where(item.c.item_key == bindparam("key"))
 _LAST_CHANGE = select(func.coalesce(func.max(item.c.change), 0))
 _LAST_RANKED_AT = select(func.max(item.c.ranked_at))
-_COUNT_LISTED = select(func.count()).select_from(item).where(_is_listed)
-
-
-@dataclass(frozen=True, slots=True)
-class ListedItem:
-    """An item as it stands on the list."""
-
-    item_key: str
-    item_version: int
-    tier: TierOrder
-    state: ItemState
-    provisional: bool
-    arrived_at: datetime
-    ranked_at: datetime
-    view: dict[str, Any]
-    study_instance_uids: tuple[str, ...]
-    last_received_at: datetime
-    modalities: tuple[str, ...]
-    order: OrderFacts | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedItem:
-    """What people and arrival say of an item that changed."""
-
-    item_key: str
-    human_tier: Tier
-    arrived_at: datetime
-    is_ranked: bool
-    change: int
 
 
 def put_study(connection: Connection, event: Event[Any]) -> list[str]:
@@ -317,46 +270,6 @@ def rank_of(connection: Connection, key: SortKey) -> int:
     return 1 + int(connection.execute(select(func.count()).select_from(item).where(before, _is_ranked)).scalar_one())
 
 
-def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
-    """Return items in the order of reading; priors, which have no place, come last."""
-    rows = connection.execute(_LISTED, {"limit": limit, "offset": offset}).all()
-    studies = _studies_of(connection, [row.item_key for row in rows])
-    placed = orders.orders(connection, [row.item_key for row in rows])
-    return [_listed_item(row, studies[row.item_key], placed.get(row.item_key)) for row in rows]
-
-
-def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> ListedItem:
-    return ListedItem(
-        row.item_key,
-        row.item_version,
-        TierOrder(row.tier_order),
-        ItemState(row.state),
-        row.provisional,
-        utc(row.arrived_at),
-        utc(row.ranked_at),
-        {"pathways": row.view},
-        tuple([one.study_instance_uid for one in studies]),
-        utc(max([one.last_received_at for one in studies])),
-        tuple(sorted({modality for one in studies for modality in one.modalities})),
-        order,
-    )
-
-
-def changed_since(connection: Connection, change: int) -> list[ChangedItem]:
-    """Return what the order without AI needs of every item that changed after a change, whether it is listed or not."""
-    rows = connection.execute(_CHANGED, {"change": change})
-    return [
-        ChangedItem(
-            row.item_key,
-            TierOrder(row.human_tier_order).tier,
-            utc(row.arrived_at),
-            row.listed_as == IN_ORDER,
-            row.change,
-        )
-        for row in rows
-    ]
-
-
 def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
     """Return how many items stand in each tier and state."""
     rows = connection.execute(
@@ -365,11 +278,6 @@ def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
         .group_by(item.c.tier_order, item.c.state)
     )
     return [(TierOrder(tier), ItemState(state), int(n)) for tier, state, n in rows]
-
-
-def count_listed(connection: Connection) -> int:
-    """Return how many items the list has, priors too."""
-    return int(connection.execute(_COUNT_LISTED).scalar_one())
 
 
 def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
@@ -398,13 +306,6 @@ def last_ranked_at(connection: Connection) -> datetime | None:
     """Return when the order was last decided anew."""
     at = connection.execute(_LAST_RANKED_AT).scalar_one()
     return utc(at) if at is not None else None
-
-
-def _studies_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {key: [] for key in keys}
-    for row in connection.execute(_STUDIES, {"keys": keys}):
-        found[row.item_key].append(row)
-    return found
 
 
 def _as_json(views: Any) -> Any:

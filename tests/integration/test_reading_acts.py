@@ -19,6 +19,7 @@ from tests.integration.worklist_world import (
     worklist_world,
 )
 from voorrang.events.reading_records import HowOpened
+from worklist.orders.facts import Standing
 from worklist.reading import ending, log
 from worklist.reading.claims import CLAIM_MINUTES
 from worklist.reading.log import Reader
@@ -51,7 +52,7 @@ def lines(world: World, number: int = 1) -> list[log.Decision]:
 
 def end_reading(world: World, number: int) -> None:
     with world.database.write() as connection:
-        ending.end_reading(world.runtime, connection, uid(number), "reported", world.clock.now())
+        ending.end_reading(world.runtime, connection, uid(number), Standing.REPORTED, world.clock.now())
 
 
 def test_next_is_the_top_of_the_live_order_that_nobody_has(world: World) -> None:

@@ -24,6 +24,7 @@ from tests.neighbours.mail import Hook, Mailbox, mail_server, web_server
 from voorrang.__main__ import main
 from voorrang.metrics import ESCALATIONS
 from voorrang.pathways.pathway import EscalationRule
+from worklist.orders.facts import Standing
 from worklist.reading import ending, log
 from worklist.reading.log import Act, Reader
 from worklist.reading.oncall import OnCall
@@ -145,7 +146,7 @@ def test_opening_and_reporting_and_suspending_stop_it(how: str, night: Night) ->
         night.world.reading.done(uid(1), ANNA)
     elif how == "report":
         with night.world.database.write() as connection:
-            ending.end_reading(night.world.runtime, connection, uid(1), "reported", night.world.clock.now())
+            ending.end_reading(night.world.runtime, connection, uid(1), Standing.REPORTED, night.world.clock.now())
     else:
         night.world.suspend()
         night.world.ranking.step()

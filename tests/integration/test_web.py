@@ -30,7 +30,7 @@ from tests.integration.worklist_world import (
 )
 from voorrang.errors import RetryableError
 from voorrang.events.records import ScoringState, Tier
-from worklist import store
+from worklist import list_store, store
 from worklist.facts import ItemFacts, StudyFacts
 from worklist.order_without_ai import OrderWithoutAi
 from worklist.policy import Lift, sort_key, sort_key_without_ai
@@ -193,7 +193,7 @@ def test_order_in_sql_is_the_order_of_the_policy(
             key = sort_key(tier, view.lifts, arrived_at, facts.item_key)
             store.put_item(connection, facts, key, view, NOON)
             ranked += [] if prior else [(key, sort_key_without_ai(tier, arrived_at, facts.item_key))]
-        listed = [one.item_key for one in store.listed(connection, 100, 0) if one.state is not ItemState.PRIOR]
+        listed = [one.item_key for one in list_store.listed(connection, 100, 0) if one.state is not ItemState.PRIOR]
         places = [store.rank_of(connection, key) for key, _ in sorted(ranked)]
         without_ai = OrderWithoutAi().places(connection, listed)
 

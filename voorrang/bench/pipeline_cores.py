@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from time import monotonic
 
@@ -35,8 +35,8 @@ class CoresWatch:
         now = self._seconds()
         return {name: round((now[name] - self._before[name]) / seconds, 4) for name in sorted(now)}
 
-    def _seconds(self) -> Counter[str]:
-        found: Counter[str] = Counter()
+    def _seconds(self) -> dict[str, float]:
+        found: defaultdict[str, float] = defaultdict(float)
         for pid in process_tree(self._pid):
             found[_name(pid)] += own_cpu_seconds(pid)
         return found

@@ -63,7 +63,7 @@ def measure_hop(scratch: Path, say: Say, hops: int = HOPS) -> Measured:
     """
     rng = Random(_SEED)
     settings = Settings(data_dir=scratch, purpose=Purpose.DEMO, kafka_embedded_port=free_ports(1)[0])
-    rows = []
+    rows: list[dict[str, Any]] = []
     with ExitStack() as undo:
         undo.enter_context(_broker(settings.kafka_embedded_port))
         methods: dict[str, Hop] = {
@@ -108,6 +108,7 @@ def our_hop(settings: Settings) -> Iterator[Hop]:
         settle(event, "handled")
 
     def settle(event: Event[Any], outcome: str) -> None:
+        """Write the receipt of an event."""
         with database.write() as connection:
             outbox.record_receipt(connection, _READER, event.id, outcome, clock.now())
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from voorrang.database import Connection
 from voorrang.events.reading_records import HowOpened, Judgement, WhyWrong
 from voorrang.runtime import Runtime
-from worklist import store
+from worklist import list_store, store
 from worklist.reading import announcing, calls, claims, log, shown
 from worklist.reading.claims import Claim
 from worklist.reading.deciding import decide
@@ -208,7 +208,7 @@ def _first_free(connection: Connection, by: Reader) -> str | None:
     handed_back: str | None = None
     offset = 0
     while True:
-        page = store.listed(connection, PAGE, offset)
+        page = list_store.listed(connection, PAGE, offset)
         keys = [one.item_key for one in page if one.state is not ItemState.PRIOR]
         taken = claims.held(connection, keys)
         lines = log.decisions(connection, keys)

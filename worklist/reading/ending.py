@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from voorrang.database import Connection
+from voorrang.events.reading_records import WhyClosed
 from voorrang.runtime import Runtime
 from worklist import store
+from worklist.orders.facts import Standing
 from worklist.reading import announcing, calls, claims, log, shown
 from worklist.reading.escalating import WhyEnded
 from worklist.reading.log import ITSELF, Act, Reader
 
-_ACTS = {"reported": Act.REPORTED, "withdrawn": Act.WITHDRAWN}
+_CLOSING: dict[Standing, tuple[Act, WhyClosed]] = {
+    Standing.REPORTED: (Act.REPORTED, "reported"),
+    Standing.WITHDRAWN: (Act.WITHDRAWN, "withdrawn"),
+}
 
 
-def end_reading(
-    runtime: Runtime, connection: Connection, item_key: str, why: Literal["reported", "withdrawn"], at: datetime
-) -> None:
+def end_reading(runtime: Runtime, connection: Connection, item_key: str, why: Standing, at: datetime) -> None:
     """
     End what goes on for an item that was reported, or is withdrawn: its claim, and what on-call radiology is told.
 
@@ -34,13 +36,14 @@ def end_reading(
     at
         When: the time that the report states, or of the withdrawal.
     """
+    act, word = _CLOSING[why]
     held = claims.held(connection, [item_key]).get(item_key)
     reading = held.reading if held else None
     if held is not None:
         claims.drop(connection, item_key)
-        log.append(connection, _ACTS[why], item_key, ITSELF, at, {"reading": held.reading, "reader": held.actor})
+        log.append(connection, act, item_key, ITSELF, at, {"reading": held.reading, "reader": held.actor})
     calls.end(connection, item_key, WhyEnded.CLOSED)
-    announcing.closed(runtime, connection, item_key, reading, why, ITSELF, at, at.isoformat())
+    announcing.closed(runtime, connection, item_key, reading, word, ITSELF, at, at.isoformat())
 
 
 def expire(runtime: Runtime, connection: Connection, now: datetime) -> None:

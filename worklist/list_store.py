@@ -1,0 +1,123 @@
+"""The list as it stands: items in the order of reading, and what changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+
+from voorrang.clock import utc
+from voorrang.database import Connection
+from voorrang.events.records import Tier
+from worklist.orders import store as orders
+from worklist.orders.facts import OrderFacts
+from worklist.policy import TierOrder
+from worklist.states import ItemState
+from worklist.store import IN_ORDER, OFF_THE_LIST
+from worklist.tables import item, study
+
+_is_listed = item.c.listed_as < OFF_THE_LIST
+
+# Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
+_LISTED = (
+    select(item)
+    .where(_is_listed)
+    .order_by(item.c.listed_as, item.c.tier_order, item.c.harm_order, item.c.arrived_at, item.c.item_key)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_STUDIES = (
+    select(study.c.item_key, study.c.study_instance_uid, study.c.last_received_at, study.c.modalities)
+    .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
+    .order_by(study.c.first_received_at, study.c.study_instance_uid)
+)
+_CHANGED = (
+    select(item.c.item_key, item.c.human_tier_order, item.c.arrived_at, item.c.listed_as, item.c.change)
+    .where(item.c.change > bindparam("change"))
+    .order_by(item.c.change)
+)
+_COUNT_LISTED = select(func.count()).select_from(item).where(_is_listed)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedItem:
+    """An item as it stands on the list."""
+
+    item_key: str
+    item_version: int
+    tier: TierOrder
+    state: ItemState
+    provisional: bool
+    arrived_at: datetime
+    ranked_at: datetime
+    view: dict[str, Any]
+    study_instance_uids: tuple[str, ...]
+    last_received_at: datetime
+    modalities: tuple[str, ...]
+    order: OrderFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedItem:
+    """What people and arrival say of an item that changed."""
+
+    item_key: str
+    human_tier: Tier
+    arrived_at: datetime
+    is_ranked: bool
+    change: int
+
+
+def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
+    """Return items in the order of reading; priors, which have no place, come last."""
+    rows = connection.execute(_LISTED, {"limit": limit, "offset": offset}).all()
+    studies = _studies_of(connection, [row.item_key for row in rows])
+    placed = orders.orders(connection, [row.item_key for row in rows])
+    return [_listed_item(row, studies[row.item_key], placed.get(row.item_key)) for row in rows]
+
+
+def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> ListedItem:
+    return ListedItem(
+        row.item_key,
+        row.item_version,
+        TierOrder(row.tier_order),
+        ItemState(row.state),
+        row.provisional,
+        utc(row.arrived_at),
+        utc(row.ranked_at),
+        {"pathways": row.view},
+        tuple([one.study_instance_uid for one in studies]),
+        utc(max([one.last_received_at for one in studies])),
+        tuple(sorted({modality for one in studies for modality in one.modalities})),
+        order,
+    )
+
+
+def changed_since(connection: Connection, change: int) -> list[ChangedItem]:
+    """Return what the order without AI needs of every item that changed after a change, whether it is listed or not."""
+    rows = connection.execute(_CHANGED, {"change": change})
+    return [
+        ChangedItem(
+            row.item_key,
+            TierOrder(row.human_tier_order).tier,
+            utc(row.arrived_at),
+            row.listed_as == IN_ORDER,
+            row.change,
+        )
+        for row in rows
+    ]
+
+
+def count_listed(connection: Connection) -> int:
+    """Return how many items the list has, priors too."""
+    return int(connection.execute(_COUNT_LISTED).scalar_one())
+
+
+def _studies_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {key: [] for key in keys}
+    for row in connection.execute(_STUDIES, {"keys": keys}):
+        found[row.item_key].append(row)
+    return found
