@@ -294,7 +294,8 @@ def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
 def touch_items(connection: Connection, keys: Collection[str]) -> None:
     """Raise the versions of items of which nothing here changed, but what is shown with them did: who somebody is."""
     where = item.c.item_key.in_(list(keys)) & _has_studies
-    connection.execute(update(item).where(where).values(item_version=item.c.item_version + 1))
+    values = {"item_version": item.c.item_version + 1, "change": _next_change(connection)}
+    connection.execute(update(item).where(where).values(values))
 
 
 def list_version(connection: Connection) -> int:
