@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.running.devices import WantedDevice
 from inference.running.messages import Start
 from inference.running.process import ChildReader
 from tests.unit.inference.instances import as_file, make_instance
@@ -43,7 +44,11 @@ def archive_series(
 
 @contextmanager
 def reading(
-    folder: Path, *names: str, time_limit_seconds: float = 60.0, memory_bytes: int = 0
+    folder: Path,
+    *names: str,
+    time_limit_seconds: float = 60.0,
+    memory_bytes: int = 0,
+    device: WantedDevice = "auto",
 ) -> Iterator[ChildReader]:
     """Run a child with faulty models of these names over the archive of a data folder."""
     start = Start(
@@ -51,6 +56,7 @@ def reading(
         bundles_dir=folder / "bundles",
         data_dir=folder,
         archive_dir=folder / "archive",
+        device=device,
         memory_bytes=memory_bytes,
         loader=LOADER,
     )
