@@ -108,7 +108,10 @@ def _methods(window: Shape, chosen: Conditions) -> tuple[dict[str, Callable[[], 
     computing.run_under(chosen)
     eager.to(chosen.device)
     given = torch.rand(1, 1, *window, device=chosen.device)
-    methods = {_EAGER: lambda: _plain(eager, given), _CHOSEN: lambda: _as_chosen(computing, given)}
+    methods: dict[str, Callable[[], Any]] = {
+        _EAGER: lambda: _plain(eager, given),
+        _CHOSEN: lambda: _as_chosen(computing, given),
+    }
     exact, ours = (list(_tensors(as_float32(run()))) for run in methods.values())
     return methods, max(_difference(a, b) for a, b in zip(exact, ours, strict=True))
 

@@ -47,7 +47,7 @@ class Stranded(nn.Module):
         super().__init__()
         self.parts = {"first": "cpu", "second": "cpu"}
 
-    def to(self, device: Any = None, **_: Any) -> Self:
+    def to(self, device: Any = None, **_: Any) -> Self:  # type: ignore[override]
         """Move part by part."""
         if device is not None:
             self.parts["first"] = device
