@@ -10,6 +10,7 @@ from inference.failures import Failure
 from inference.model import Model
 from inference.reading import Outcome, failed, read_with_all
 from inference.running.conditions import Conditions
+from inference.selection import Rival
 from voorrang.archive import Archive
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.dicom.manifest import ManifestEntry, decode_manifest
@@ -25,6 +26,7 @@ def read_archived(
     manifest: str,
     criteria: SeriesCriteria | None,
     ladder: Sequence[Conditions],
+    rivals: Sequence[Rival] = (),
     wait: Callable[[float], object] = time.sleep,
 ) -> Iterator[tuple[str, Outcome]]:
     """
@@ -42,6 +44,8 @@ def read_archived(
         What the pathway asks beside each model's own scope.
     ladder
         Conditions to compute under, the best first.
+    rivals
+        Other series of the study that models have scored.
     wait
         Called with seconds between attempts to read from a disk that gives errors.
 
@@ -60,7 +64,7 @@ def read_archived(
     why = Failure.ARCHIVE_UNREADABLE
     for attempt in range(1, ATTEMPTS_TO_READ + 1):
         try:
-            for name, outcome in read_with_all(left, *_opening(archive, entries), criteria, ladder):
+            for name, outcome in read_with_all(left, *_opening(archive, entries), criteria, ladder, rivals):
                 yield name, outcome
                 left = {other: model for other, model in left.items() if other != name}
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 
 from inference.assembly import OpenInstance, assemble
@@ -15,6 +16,7 @@ from inference.running.conditions import Conditions, Device, Precision
 from inference.running.ladder import OutOfMemoryError, read_with_less
 from inference.running.memory import is_out_of_memory, release_memory
 from inference.scope import OutOfScopeError, ScopeReason
+from inference.selection import Quality, Rival, quality_of, why_another
 from inference.volume import Volume
 from voorrang.dicom.geometry import SeriesGeometry, series_geometry
 from voorrang.dicom.headers import InstanceHeader
@@ -61,6 +63,8 @@ class Outcome:
         Why it failed; None otherwise.
     computing
         What it took; None unless the model answered.
+    quality
+        Of the series, beside others of its study; None unless the model answered.
     """
 
     state: ScoringState
@@ -69,6 +73,7 @@ class Outcome:
     message: str = ""
     failure: Failure | None = None
     computing: Computing | None = None
+    quality: Quality | None = None
 
     @property
     def sentence(self) -> str:
@@ -122,6 +127,7 @@ def read_with_all(
     open_instance: OpenInstance,
     criteria: SeriesCriteria | None = None,
     ladder: Sequence[Conditions] = AS_IT_IS,
+    rivals: Sequence[Rival] = (),
 ) -> Iterator[tuple[str, Outcome]]:
     """
     Let several models read a series; its files are read once, and not at all when it is no model's.
@@ -134,6 +140,8 @@ def read_with_all(
         By name.
     headers, open_instance, criteria, ladder
         As for `read_series`.
+    rivals
+        Other series of the study: one that fits is not read by a model that has scored a better one.
 
     Yields
     ------
@@ -146,7 +154,17 @@ def read_with_all(
         yield from ((name, failed(Failure.MODEL_ERROR, type(error).__name__)) for name in models)
         return
     for name, model in models.items():
-        yield name, _read(model, series, criteria, ladder)
+        scored = [rival for rival in rivals if name in rival.scored_by]
+        yield name, _read(model, series, _Asked(criteria, ladder, scored))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How a model is to read a series: what the pathway asks, the ladder, and what the model has scored already."""
+
+    criteria: SeriesCriteria | None
+    ladder: Sequence[Conditions]
+    rivals: Sequence[Rival]
 
 
 class _Series:
@@ -165,6 +183,11 @@ class _Series:
         self._volume: Volume | None = None
         self._refusal: OutOfScopeError | None = None
 
+    @cached_property
+    def quality(self) -> Quality:
+        """What counts of the series beside others; it is a stack of slices."""
+        return quality_of(self.headers, self.geometry)
+
     def volume(self) -> Volume:
         """Return the volume, read at the first call."""
         if self._refusal is not None:
@@ -179,13 +202,9 @@ class _Series:
         return self._volume
 
 
-def _read(model: Model, series: _Series, criteria: SeriesCriteria | None, ladder: Sequence[Conditions]) -> Outcome:
+def _read(model: Model, series: _Series, asked: _Asked) -> Outcome:
     try:
-        reasons = scope_reasons(series.headers, series.geometry, model.scope)
-        if criteria is not None:
-            said = {reason.code for reason in reasons}
-            asked = scope_reasons(series.headers, series.geometry, criteria)
-            reasons += tuple(reason for reason in asked if reason.code not in said)
+        reasons = _reasons_before_pixels(model, series, asked)
         if reasons:
             return _out_of_scope(reasons)
         volume = series.volume()
@@ -193,7 +212,7 @@ def _read(model: Model, series: _Series, criteria: SeriesCriteria | None, ladder
         if cut_off:
             return _out_of_scope(cut_off)
         began = perf_counter()
-        opinion, conditions = read_with_less(model, volume, ladder)
+        opinion, conditions = read_with_less(model, volume, asked.ladder)
         computing = Computing(perf_counter() - began, conditions.device, conditions.precision)
     except OutOfScopeError as error:
         return _out_of_scope(error.reasons)
@@ -204,7 +223,20 @@ def _read(model: Model, series: _Series, criteria: SeriesCriteria | None, ladder
     scores = (opinion.score, *(finding.score for finding in opinion.findings))
     if not all(0.0 <= score <= 1.0 for score in scores):  # NaN fails this too, and would read as negative
         return failed(Failure.SCORE_OUT_OF_RANGE)
-    return Outcome(ScoringState.SCORED, opinion, computing=computing)
+    return Outcome(ScoringState.SCORED, opinion, computing=computing, quality=series.quality)
+
+
+def _reasons_before_pixels(model: Model, series: _Series, asked: _Asked) -> tuple[ScopeReason, ...]:
+    """The gate comes first: a series that does not fit says so, whatever else there is."""
+    reasons = scope_reasons(series.headers, series.geometry, model.scope)
+    if asked.criteria is not None:
+        said = {reason.code for reason in reasons}
+        more = scope_reasons(series.headers, series.geometry, asked.criteria)
+        reasons += tuple(reason for reason in more if reason.code not in said)
+    if reasons or not asked.rivals:
+        return reasons
+    another = why_another(series.headers[0].series_instance_uid, series.quality, asked.rivals)
+    return (another,) if another is not None else ()
 
 
 def _failed_of(error: Exception) -> Outcome:

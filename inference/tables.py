@@ -37,3 +37,18 @@ rejection = Table(
     Column("series_instance_uid", String(64), primary_key=True),
     Column("series_revision", Integer, nullable=False),
 )
+
+# The latest answer of a model version about a series on a pathway; quality is null where it was no score.
+answered = Table(
+    "inference_answered",
+    metadata,
+    Column("series_instance_uid", String(64), primary_key=True),
+    Column("pathway", String(63), primary_key=True),
+    Column("model_id", String(64), primary_key=True),
+    Column("version", String(32), primary_key=True),
+    Column("weights_digest", String(64), primary_key=True),
+    Column("study_instance_uid", String(64), nullable=False, index=True),
+    Column("series_revision", Integer, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("quality", JSON(none_as_null=True)),
+)

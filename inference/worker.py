@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from inference import rejections, results, starts
+from inference import rejections, results, rivals, starts
 from inference.costing import Prices
 from inference.failures import Failure
 from inference.reading import Outcome, failed
@@ -41,6 +41,9 @@ class Worker:
 
     An answer is stored and told as soon as it is there, in one transaction; the receipt of the event comes last. So a
     worker that dies in between is followed by one that asks only the models that have not answered yet.
+
+    Of several series of a study that fit, each is read as soon as it is complete unless the model has scored a better
+    one by then (ADR 12).
 
     Parameters
     ----------
@@ -75,7 +78,7 @@ class Worker:
             for name, outcome in outcomes:
                 use = next(use for use in left if use.name == name)
                 found = result_of(outcome, self.prices, self.runtime.clock.now())
-                self._tell(event, use, found)
+                self._tell(event, use, found, outcome)
                 if found.computing is not None and found.computing.cost is not None:
                     COMPUTE_COST.labels(name).inc(found.computing.cost)
         self.runtime.once(event, lambda connection: starts.forget(connection, event.id))
@@ -98,13 +101,14 @@ class Worker:
             return
         with self.runtime.database.write() as connection:
             count = starts.begin(connection, event.id, self.name)
+            others = rivals.find(connection, event.data, {use.name: self.reader.identities[use.name] for use in uses})
         if count > MAX_STARTS:
             get_logger().error("given up", starts=count - 1, pathway=event.data.pathway)
             outcomes = iter([(use.name, failed(Failure.WORKER_DIED)) for use in uses])
         else:
             record: SeriesCompleted = event.data
             wants = self.runtime.pathways[record.pathway].wants
-            outcomes = self.reader.read(Job(tuple(use.name for use in uses), record.manifest, wants))
+            outcomes = self.reader.read(Job(tuple(use.name for use in uses), record.manifest, wants, others))
         try:
             yield from _counted(outcomes)
         finally:
@@ -112,8 +116,8 @@ class Worker:
                 with self.runtime.database.write() as connection:
                     starts.take_back(connection, event.id, self.name)
 
-    def _tell(self, event: Event[Any], use: ModelUse, found: Result) -> None:
-        """Store a result unless there is one already, and announce the one that counts."""
+    def _tell(self, event: Event[Any], use: ModelUse, found: Result, outcome: Outcome | None = None) -> None:
+        """Store a result unless there is one already, and announce the one that counts; `outcome` is a fresh one's."""
         record: SeriesCompleted = event.data
         identity = self._identity(record, use)
         origin = Origin(event.subject, event.patient_key, event.order_key, event.traceparent, event.purpose)
@@ -128,6 +132,8 @@ class Worker:
             if rejections.covers(connection, identity.series_instance_uid, identity.series_revision):
                 return
             kept = results.keep_first(connection, identity, found)
+            if outcome is not None:
+                rivals.note(connection, record, identity.model, outcome.quality)
             self.runtime.announce(connection, _scored(record, use, identity, kept), origin, facts)
         self.runtime.relay.wake.set()
 

@@ -27,9 +27,9 @@ class Computing:
 
     def __init__(self, networks: Mapping[str, nn.Module]) -> None:
         self.networks = dict(networks)
-        for network in self.networks.values():
-            _lay_out(network)
         self.conditions = Conditions()
+        self._is_moving = False
+        self._lay_out()
 
     @property
     def device(self) -> torch.device:
@@ -37,11 +37,29 @@ class Computing:
         return torch.device(self.conditions.device)
 
     def run_under(self, conditions: Conditions) -> None:
-        """Compute under these conditions from now on; nothing is done when they have not changed."""
-        if conditions.device != self.conditions.device:
+        """
+        Compute under these conditions from now on; nothing is done when they have not changed.
+
+        Memory may run out half-way to a GPU: some weights are there then and some are not, and the next call moves
+        all of them, wherever it is told to.
+        """
+        before, self.conditions = self.conditions, conditions
+        if self._is_moving or conditions.device != before.device:
+            self._is_moving = True
             for network in self.networks.values():
                 network.to(conditions.device)
-        self.conditions = conditions
+            self._is_moving = False
+        if conditions.channels_last != before.channels_last:
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Lay convolutions out as asked, where all are of volumes or all of slices."""
+        for network in self.networks.values():
+            ranks = {parameter.dim() for parameter in network.parameters()}
+            if {4, 5} <= ranks:
+                continue
+            last = torch.channels_last_3d if 5 in ranks else torch.channels_last
+            network.to(memory_format=last if self.conditions.channels_last else torch.contiguous_format)  # type: ignore[call-overload]
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -61,13 +79,6 @@ class Computing:
         """
         scale = self.conditions.window_share ** (1 / len(window))
         return tuple(max(1, int(w * scale) // m) * m for w, m in zip(window, multiple, strict=True))
-
-
-def _lay_out(network: nn.Module) -> None:
-    """Lay convolutions out as processors read them, where all are of volumes or all of slices."""
-    ranks = {parameter.dim() for parameter in network.parameters()}
-    if not {4, 5} <= ranks:
-        network.to(memory_format=torch.channels_last_3d if 5 in ranks else torch.channels_last)  # type: ignore[call-overload]
 
 
 class NotFiniteError(ArithmeticError):

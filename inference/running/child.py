@@ -66,7 +66,8 @@ def main(descriptor: int, parent: int) -> int:
         except EOFError:
             return 0
         wanted = {name: models[name] for name in job.models}
-        for name, outcome in read_archived(wanted, archive, job.manifest, job.criteria, rungs(conditions)):
+        ladder = rungs(conditions)
+        for name, outcome in read_archived(wanted, archive, job.manifest, job.criteria, ladder, job.rivals):
             connection.send(Done(name, outcome))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from inference.model import Model
-from inference.running.conditions import Adaptable, Conditions, Device, Precision
+from inference.running.conditions import Adaptable, Conditions, Device
 from inference.running.devices import WantedDevice, choose_device, sees_gpu
 from inference.running.precision import fastest_precision
 
@@ -16,10 +16,10 @@ def choose_conditions(
     models: Iterable[Model],
     data_dir: Path,
     sees_gpu: Callable[[], bool] = sees_gpu,
-    fastest: Callable[[Device, Path], Precision] = fastest_precision,
+    fastest: Callable[[Device, Path], Conditions] = fastest_precision,
 ) -> Conditions:
     """
-    Choose device and precision; neither is looked for where no model could use it.
+    Choose device, precision and memory layout; none is looked for where no model could use it.
 
     Parameters
     ----------
@@ -41,4 +41,4 @@ def choose_conditions(
     if not adapts and wanted != "cuda":
         return Conditions()
     device = choose_device(wanted, sees_gpu)
-    return Conditions(device, fastest(device, data_dir) if adapts else "float32")
+    return fastest(device, data_dir) if adapts else Conditions(device)

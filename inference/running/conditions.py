@@ -22,11 +22,14 @@ class Conditions:
         Of weights and activations; results are float32 whatever it is.
     window_share
         Voxels of the window that is computed at a time over those of the model's own window, above 0 up to 1.
+    channels_last
+        Whether weights lie with their channels last, where all are of volumes or all of slices.
     """
 
     device: Device = "cpu"
     precision: Precision = "float32"
     window_share: float = 1.0
+    channels_last: bool = True
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ Each series begins at the top again: what filled the GPU may have been the neigh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from inference.model import Model, Opinion
 from inference.running.conditions import Adaptable, Conditions, Precision
@@ -32,7 +33,7 @@ def rungs(device_and_precision: Conditions, precision_on_cpu: Precision = "float
         For the rungs on the CPU below those on a GPU.
     """
     best = device_and_precision
-    steps = [Conditions(best.device, best.precision, share) for share in WINDOW_SHARES]
+    steps = [replace(best, window_share=share) for share in WINDOW_SHARES]
     if best.device == "cuda":
         steps += [Conditions("cpu", precision_on_cpu, share) for share in WINDOW_SHARES]
     return tuple(steps)

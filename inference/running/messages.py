@@ -10,6 +10,7 @@ from typing import Protocol
 from inference.reading import Outcome
 from inference.running.conditions import Conditions
 from inference.running.devices import WantedDevice
+from inference.selection import Rival
 from voorrang.events.records import ModelIdentity
 from voorrang.pathways.criteria import SeriesCriteria
 
@@ -67,11 +68,25 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One series revision and the models that are to read it, by name; `manifest` is a locator of the archive."""
+    """
+    One series revision and the models that are to read it.
+
+    Parameters
+    ----------
+    models
+        By name.
+    manifest
+        A locator of the archive.
+    criteria
+        What the pathway asks beside each model's own scope.
+    rivals
+        Other series of the study, and which models have scored them.
+    """
 
     models: tuple[str, ...]
     manifest: str
     criteria: SeriesCriteria | None = None
+    rivals: tuple[Rival, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

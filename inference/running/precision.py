@@ -1,8 +1,9 @@
 """
-Which precision a machine computes fastest in, probed once and remembered.
+In which precision and memory layout a machine computes fastest, probed once and remembered.
 
-bfloat16 was 2.2 times as fast as float32 on one processor, 0.7 times on another, and an illegal instruction on a third:
-only trying tells, and only a process of its own may try.
+bfloat16 was 2.2 times as fast as float32 on one processor, 0.7 times on another, and an illegal instruction on a third;
+channels last was 1.2 times as fast in float32 on one, and as fast on another: only trying tells, and only a process of
+its own may try.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inference.running.conditions import Device, Precision
+from inference.running.conditions import Conditions, Device, Precision
 from voorrang.logs import get_logger
 
-CANDIDATES: Mapping[Device, tuple[Precision, ...]] = {"cpu": ("bfloat16",), "cuda": ("bfloat16", "float16")}
-WINS_FROM = 1.2  # a speedup below is not worth the rounding
+# All with channels last; what they are compared with is float32 as networks come, with channels first.
+CANDIDATES: Mapping[Device, tuple[Precision, ...]] = {
+    "cpu": ("float32", "bfloat16"),
+    "cuda": ("float32", "bfloat16", "float16"),
+}
+# Another layout costs nothing but must be more than noise; a speedup below 1.5 is not worth the rounding.
+WINS_FROM: Mapping[Precision, float] = {"float32": 1.1, "bfloat16": 1.5, "float16": 1.5}
 MAX_ERROR = 0.02  # of the largest output; bfloat16 keeps 8 bits
 PROBE_SECONDS = 60.0
+PROBED = 2  # another number: what was remembered before says something else
 FILE = Path("inference") / "precision.json"
 PROGRAM = (sys.executable, "-m", "inference.running.probing")
 
@@ -40,7 +47,7 @@ class Probe:
     Parameters
     ----------
     speedup
-        Time of float32 over its own; 0 when it could not be run.
+        Time of float32 with channels first over its own; 0 when it could not be run.
     error
         Largest difference from float32 over the largest float32 output.
     died
@@ -51,18 +58,17 @@ class Probe:
     error: float = 0.0
     died: str = ""
 
-    @property
-    def wins(self) -> bool:
-        """Whether it is worth computing in."""
-        return self.speedup >= WINS_FROM and self.error <= MAX_ERROR
+    def wins(self, precision: Precision) -> bool:
+        """Tell whether a precision of which it was found is worth computing in."""
+        return self.speedup >= WINS_FROM[precision] and self.error <= MAX_ERROR
 
 
 RunProbe = Callable[[Device, Precision], Probe]
 
 
-def fastest_precision(device: Device, data_dir: Path, run_probe: RunProbe | None = None) -> Precision:
+def fastest_precision(device: Device, data_dir: Path, run_probe: RunProbe | None = None) -> Conditions:
     """
-    Return the precision to compute in on this machine; probe what was not probed before.
+    Return how to compute on this machine; probe what was not probed before.
 
     Parameters
     ----------
@@ -75,8 +81,8 @@ def fastest_precision(device: Device, data_dir: Path, run_probe: RunProbe | None
 
     Returns
     -------
-    str
-        The fastest of those that win; float32 when none does.
+    Conditions
+        The fastest precision of those that win, with channels last; when none does, float32 as networks come.
     """
     key, path = machine_key(device), data_dir / FILE
     known = _remembered(path)
@@ -86,10 +92,12 @@ def fastest_precision(device: Device, data_dir: Path, run_probe: RunProbe | None
         values = {p: {"speedup": f.speedup, "error": f.error, "died": f.died} for p, f in fresh.items()}
         _remember(path, known | {key: known.get(key, {}) | values})
     probes |= fresh
-    winners = [p for p, found in probes.items() if found.wins]
-    chosen: Precision = max(winners, key=lambda p: probes[p].speedup) if winners else "float32"
+    winners = [p for p, found in probes.items() if found.wins(p)]
+    best: Precision = max(winners, key=lambda p: probes[p].speedup) if winners else "float32"
+    chosen = Conditions(device, best, channels_last=bool(winners))
     speedups = {p: round(found.speedup, 2) for p, found in probes.items()}
-    get_logger().info("precision", device=device, chosen=chosen, speedups=speedups, probed=bool(fresh))
+    how = {"chosen": best, "channels_last": chosen.channels_last}
+    get_logger().info("precision", device=device, **how, speedups=speedups, probed=bool(fresh))
     return chosen
 
 
@@ -109,7 +117,7 @@ def probe_in_child(device: Device, precision: Precision, seconds: float = PROBE_
 
 def machine_key(device: Device) -> str:
     """Return what stands for this processor, or this GPU, with this version of torch."""
-    return hashlib.sha256(f"{device}\n{_part(device)}\n{version('torch')}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{device}\n{_part(device)}\n{version('torch')}\n{PROBED}".encode()).hexdigest()[:16]
 
 
 def _part(device: Device) -> str:

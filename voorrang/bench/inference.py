@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from voorrang.bench.inference_crop import measure_crop
+from voorrang.bench.inference_overhead import measure_overhead
+from voorrang.bench.inference_precision import measure_precision
 from voorrang.bench.inference_reading import measure_reading
 from voorrang.bench.machine import describe_machine
 from voorrang.bench.measured import Measured, Part
 from voorrang.bench.report import Report, Say
 
-PARTS: Mapping[str, Part] = {"reading": measure_reading, "crop": measure_crop}
+PARTS: Mapping[str, Part] = {
+    "reading": measure_reading,
+    "overhead": measure_overhead,
+    "crop": measure_crop,
+    "precision": measure_precision,
+}
 
 
 def run_inference_bench(scratch: Path, say: Say, parts: Mapping[str, Part] = PARTS) -> Report:

@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
     crowd = _add(names, "ingest-crowd", "one large study while 24 others send (about 7 minutes)")
     crowd.add_argument("--seconds", type=_count, default=60, metavar="N", help="of each crowd at most (%(default)s)")
     crowd.set_defaults(run=run_ingest_crowd)
-    inference = _add(names, "inference", "reading and computing, beside pydicom and highdicom (about 1 minute)")
+    inference = _add(names, "inference", "reading and computing, beside pydicom and highdicom (about 2 minutes)")
     inference.set_defaults(run=run_inference)
     worklist = _add(names, "worklist", "10,000 open items, on SQLite and PostgreSQL (about 2 minutes)")
     worklist.set_defaults(run=run_worklist)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 
 import pytest
 
 from inference.failures import Failure
-from inference.running import process
+from inference.running import precision, process
+from inference.running.conditions import Conditions
 from inference.running.messages import Job
 from inference.running.process import ChildReader
 from tests.integration.inference.archived import archive_series, reading
@@ -114,6 +117,28 @@ def test_answers_that_nobody_waited_for_are_not_taken_for_those_of_the_next_job(
         next(answers)
         answers.close()  # type: ignore[attr-defined]
         assert states(reader, archive, RAISE) == [("failed", Failure.MODEL_ERROR, "KeyError")] * 2
+
+
+def test_a_child_and_the_one_after_it_compute_as_the_probe_chose(tmp_path: Path, archive: Archive) -> None:
+    remembered = tmp_path / precision.FILE
+    remembered.parent.mkdir()
+    probes = {"float32": {"speedup": 1.2, "error": 0.0}, "bfloat16": {"speedup": 2.2, "error": 0.004}}
+    remembered.write_text(json.dumps({precision.machine_key("cpu"): probes}))
+    whole = Conditions("cpu", "bfloat16", 1.0, channels_last=True)
+    with reading(tmp_path, "adapting", device="cpu") as reader:
+        assert computed(reader, archive, ANSWER) == "bfloat16"
+        remembered.unlink()
+        os.kill(reader.pid, signal.SIGKILL)
+        assert computed(reader, archive, EAT) == "bfloat16"
+    told = (tmp_path / "conditions").read_text().splitlines()
+    assert told == [str(each) for each in (whole, whole, replace(whole, window_share=0.5))]
+
+
+def computed(reader: ChildReader, archive: Archive, hu: int) -> str:
+    """Read one series and return in which precision its answer was computed."""
+    ((_, outcome),) = reader.read(Job(("adapting",), archive_series(archive, f"{UID}.{hu}", hu)))
+    assert outcome.computing is not None
+    return outcome.computing.precision
 
 
 @pytest.mark.parametrize(

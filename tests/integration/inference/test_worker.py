@@ -19,7 +19,7 @@ from inference.running.messages import Job
 from inference.running.process import ChildReader
 from inference.tables import result, start
 from inference.worker import MAX_STARTS, Worker
-from tests.builders import MODEL, SERIES_UID, make_event, make_runtime, make_series_completed
+from tests.builders import MODEL, SERIES_UID, STUDY_UID, make_event, make_runtime, make_series_completed
 from tests.fakes import InMemoryBroker
 from tests.integration.inference.archived import archive_series, reading
 from tests.integration.inference.faulty_models import ANSWER, DIE, EAT, HANG
@@ -225,7 +225,8 @@ def _publish(runtime: Runtime, broker: InMemoryBroker, faults: dict[int, int]) -
     for number, hu in faults.items():
         uid = f"{SERIES_UID}.{number}"
         manifest = archive_series(runtime.archive, uid, hu)
-        event = make_event(make_series_completed(series_instance_uid=uid, manifest=manifest))
+        record = make_series_completed(study_instance_uid=f"{STUDY_UID}.{number}", series_instance_uid=uid)
+        event = make_event(record.model_copy(update={"manifest": manifest}))
         broker.producer().send([Message(SERIES_COMPLETED_URGENT.name, event.subject, encode(event))])
         manifests.append(manifest)
     return manifests

@@ -52,6 +52,21 @@ def test_overlapping_slices_are_as_thin_as_they_say_and_sparse_ones_as_far_as_th
     assert _told(study)[0] == ["thin"]
 
 
+def test_what_lies_in_another_frame_of_reference_was_scanned_anew_and_is_taken_too() -> None:
+    study = {
+        "one": make_headers(120, spacing=2.0, frame_of_reference_uid="1.1"),
+        "three": make_headers(frame_of_reference_uid="1.1"),
+        "again": make_headers(frame_of_reference_uid="1.2"),
+        "twice": make_headers(frame_of_reference_uid="1.2", convolution_kernel="B70F"),
+    }
+    taken, texts = _told(study)
+    assert taken == ["one", "again"]
+    assert texts == [
+        "Another series is preferred: slices of 2.0 mm; these are 3.0 mm.",
+        "Another series is preferred: a soft kernel; this one is sharp.",
+    ]
+
+
 def test_nothing_is_taken_where_nothing_fits() -> None:
     assert [verdict.is_taken for verdict in select_series({"short": make_headers(5)}, CHEST)] == [False]
     assert select_series({}, CHEST) == ()

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
 from monai.data.utils import dense_patch_slices
 from monai.inferers.utils import _get_scan_interval
+from torch import nn
 
+from inference.running.conditions import Conditions
 from voorrang.bench.inference import run_inference_bench
 from voorrang.bench.inference_crop import (
     OVERLAP,
@@ -18,6 +21,8 @@ from voorrang.bench.inference_crop import (
     measure_crop,
     published_voxels,
 )
+from voorrang.bench.inference_overhead import measure_overhead
+from voorrang.bench.inference_precision import measure_precision
 from voorrang.bench.inference_reading import measure_reading
 from voorrang.bench.measured import Measured
 
@@ -53,6 +58,36 @@ def test_reading_gives_its_figures_and_no_difference(tmp_path: Path) -> None:
     assert found.figures["volume_peak_rss_mb"] > 0
     assert len(found.rows) == 5 * 2
     assert not found.missing
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the child asks Linux to be killed with its worker")
+def test_overhead_is_that_of_series_that_were_scored_by_a_child(tmp_path: Path) -> None:
+    found = measure_overhead(tmp_path, say, slices=160, rows=32, rounds=1)
+    assert found.figures["overhead_ms_160_slices"] == round(found.rows[0]["ms"], 1) > 0
+    assert found.figures["overhead_child_peak_rss_mb"] > 0
+
+
+def test_a_refusal_is_no_overhead(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="out_of_scope"):  # 40 mm are no chest
+        measure_overhead(tmp_path, say, slices=40, rows=32, rounds=1)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_the_precision_that_was_chosen_is_held_against_float32_as_the_network_comes(channels_last: bool) -> None:
+    chosen = Conditions(channels_last=channels_last)
+    found = measure_precision(Path(), say, window=(16, 16, 8), rounds=1, choose=lambda *_: chosen)
+    assert found.figures["chosen_precision_difference"] < 1e-4
+    assert found.rows[1]["chosen"] == f"float32, channels {'last' if channels_last else 'first'}"
+    eager, ours = (row["seconds"] for row in found.rows)
+    by_the_clock = pytest.approx(eager / ours, rel=0.05)
+    assert found.figures["chosen_precision_to_fp32"] == (by_the_clock if channels_last else 1.0)
+
+
+def test_speed_of_other_answers_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voorrang.bench.inference_precision.TOLERANCE", -1.0)
+    monkeypatch.setattr("voorrang.bench.inference_precision.random_detector", lambda: nn.Conv3d(1, 2, 3))
+    found = measure_precision(Path(), say, window=(16, 16, 8), rounds=1, choose=lambda *_: Conditions())
+    assert found.figures["chosen_precision_to_fp32"] == 0.0
 
 
 def test_parts_are_merged(tmp_path: Path) -> None:
