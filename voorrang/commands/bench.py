@@ -74,7 +74,9 @@ def run_ingest_crowd(arguments: argparse.Namespace) -> int:
 def run_inference(arguments: argparse.Namespace) -> int:
     """Run the bench of inference."""
     from voorrang.bench.inference import run_inference_bench
+    from voorrang.logs import configure_logging
 
+    configure_logging("bench", "WARNING")  # to stderr: stdout is for the report
     with tempfile.TemporaryDirectory(prefix="voorrang-bench-", dir=arguments.scratch or _disk()) as folder:
         report = run_inference_bench(Path(folder), _say)
     _print(report, as_json=arguments.json)
