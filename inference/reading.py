@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from inference.assembly import OpenInstance, assemble
 from inference.coverage import cut_off_reasons
 from inference.failures import Failure, sentence
 from inference.gate import scope_reasons
+from inference.key_pictures.pictures import draw_pictures
 from inference.model import Model, Opinion
 from inference.running.conditions import Conditions, Device, Precision
 from inference.running.ladder import OutOfMemoryError, read_with_less
@@ -61,6 +62,8 @@ class Outcome:
         Why it failed; None otherwise.
     computing
         What it took; None unless the model answered.
+    pictures
+        PNG of the key picture of each finding of the opinion, or None; empty where none were asked for.
     """
 
     state: ScoringState
@@ -69,6 +72,7 @@ class Outcome:
     message: str = ""
     failure: Failure | None = None
     computing: Computing | None = None
+    pictures: tuple[bytes | None, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -122,6 +126,8 @@ def read_with_all(
     open_instance: OpenInstance,
     criteria: SeriesCriteria | None = None,
     ladder: Sequence[Conditions] = AS_IT_IS,
+    *,
+    with_pictures: bool = False,
 ) -> Iterator[tuple[str, Outcome]]:
     """
     Let several models read a series; its files are read once, and not at all when it is no model's.
@@ -134,6 +140,8 @@ def read_with_all(
         By name.
     headers, open_instance, criteria, ladder
         As for `read_series`.
+    with_pictures
+        Draw the key pictures.
 
     Yields
     ------
@@ -146,7 +154,11 @@ def read_with_all(
         yield from ((name, failed(Failure.MODEL_ERROR, type(error).__name__)) for name in models)
         return
     for name, model in models.items():
-        yield name, _read(model, series, criteria, ladder)
+        outcome = _read(model, series, criteria, ladder)
+        if with_pictures and outcome.opinion is not None:
+            pictures = draw_pictures(outcome.opinion, series.volume(), criteria or model.scope)
+            outcome = replace(outcome, pictures=pictures)
+        yield name, outcome
 
 
 class _Series:
