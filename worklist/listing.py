@@ -15,12 +15,13 @@ from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
 from worklist import store
 from worklist.banners import banners
+from worklist.pictures import picture_addresses
 from worklist.states import ItemState
 from worklist.wording import reason_line, shown_state
 
 
 class PathwayRow(BaseModel):
-    """What one pathway says of an item."""
+    """What one pathway says of an item; `pictures` are addresses of the key pictures of its findings."""
 
     pathway: str
     state: str
@@ -32,6 +33,7 @@ class PathwayRow(BaseModel):
     reason_code: str
     reason: str
     position_mm: tuple[float, float, float] | None
+    pictures: tuple[str, ...]
 
 
 class Row(BaseModel):
@@ -156,5 +158,8 @@ def _row(
         birth_date=who.patient.birth_date if who else "",
         accession_number=who.accession_number if who else "",
         study_description=who.study_description if who else "",
-        pathways=tuple(PathwayRow.model_validate(pathway) for pathway in pathways),
+        pathways=tuple(
+            PathwayRow.model_validate(pathway | {"pictures": addresses})
+            for pathway, addresses in zip(pathways, picture_addresses(item.item_key, pathways), strict=True)
+        ),
     )

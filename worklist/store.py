@@ -242,6 +242,12 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
     ]
 
 
+def view_of(connection: Connection, item_key: str) -> list[dict[str, Any]]:
+    """Return what is shown of an item, pathway by pathway; nothing for one that is not on the list."""
+    query = select(item.c.view).where(item.c.item_key == item_key, _is_listed)
+    return connection.execute(query).scalar_one_or_none() or []
+
+
 def places_without_ai(connection: Connection, item_keys: Collection[str]) -> dict[str, int]:
     """Return the place that each item would have without AI: tiers from people, then arrival."""
     rows = connection.execute(

@@ -17,9 +17,11 @@ from fastapi.templating import Jinja2Templates
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from voorrang.archive import PictureFolder
 from voorrang.errors import RetryableError
 from voorrang.settings import Settings
 from worklist.listing import Lister, Listing
+from worklist.web.pictures import picture_caching, picture_routes
 
 HERE = Path(__file__).parent
 LOOK_EVERY_SECONDS = 0.2
@@ -66,13 +68,15 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     async def secure(request: Request, call_next: Next) -> Response:
         """Put the security headers on every answer."""
         response = await call_next(request)
-        response.headers.update(SECURITY_HEADERS)
+        response.headers.update(SECURITY_HEADERS | picture_caching(response))
         return response
 
     @app.exception_handler(RetryableError)
     def unavailable(_: Request, __: Exception) -> Response:
         """Answer 503 while the database is away."""
         return PlainTextResponse("the database does not answer: ask again\n", 503, {"Retry-After": "2"})
+
+    app.include_router(picture_routes(lister.database, PictureFolder(settings.pictures_dir)))
 
     @app.get("/api/worklist")
     def worklist(
