@@ -105,7 +105,7 @@ def _write(pen: ImageDraw.ImageDraw, at: tuple[float, float], words: str, anchor
 def _greys(hu: npt.NDArray[np.float32], window_hu: tuple[float, float]) -> Greys:
     low, high = window_hu
     shown = (hu - np.float32(low)) * np.float32(_GREYS / (high - low))
-    return np.clip(np.nan_to_num(shown), 0, _GREYS).astype(np.uint8)
+    return np.asarray(np.clip(np.nan_to_num(shown), 0, _GREYS), dtype=np.uint8)
 
 
 def _palette() -> list[int]:

@@ -34,9 +34,9 @@ def folder(world: World) -> PictureFolder:
     return PictureFolder(world.runtime.settings.pictures_dir)
 
 
-def with_pictures(world: World, score: float = 0.9, content: bytes = PNG, **changes: int) -> FindingsScored:
+def with_pictures(world: World, score: float = 0.9, content: bytes = PNG, run: int = 1) -> FindingsScored:
     """Return an answer with three findings, the lowest below the operating point, each with a picture."""
-    answer = make_answer(1, score, **changes)
+    answer = make_answer(1, score, run=run)
     (finding,) = answer.findings or (make_answer(1, 0.9).findings[0].model_copy(update={"score": score}),)
     scores = (0.6, score, 0.4)
     findings = tuple(
