@@ -64,7 +64,8 @@ def read_archived(
     why = Failure.ARCHIVE_UNREADABLE
     for attempt in range(1, ATTEMPTS_TO_READ + 1):
         try:
-            for name, outcome in read_with_all(left, *_opening(archive, entries), criteria, ladder, rivals):
+            series = _opening(archive, entries)
+            for name, outcome in read_with_all(left, *series, criteria, ladder, rivals, with_pictures=True):
                 yield name, outcome
                 left = {other: model for other, model in left.items() if other != name}
             return

@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from inference.volume import Volume
+from inference.volume import Box, Volume
 from voorrang.dicom.headers import Vector
 from voorrang.pathways.criteria import SeriesCriteria
-
-Box = tuple[Vector, Vector]
-"""
-Two opposite corners, mm LPS; the edges of the box run along the axes of the volume, or of the upright one where a model
-is given that instead of one that gantry tilt has sheared.
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedFinding:
-    """One finding at one place; score in 0..1, as the model gave it; box None where the model draws none."""
+    """One finding at one place; score in 0..1, as the model gave it; box None where the model has no extent to tell."""
 
     type: str
     score: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
 
@@ -11,6 +11,7 @@ from inference.assembly import OpenInstance, assemble
 from inference.coverage import cut_off_reasons
 from inference.failures import Failure, sentence
 from inference.gate import scope_reasons
+from inference.key_pictures.pictures import draw_pictures
 from inference.model import Model, Opinion
 from inference.running.conditions import Conditions, Device, Precision
 from inference.running.ladder import OutOfMemoryError, read_with_less
@@ -65,6 +66,8 @@ class Outcome:
         What it took; None unless the model answered.
     quality
         Of the series, beside others of its study; None unless the model answered.
+    pictures
+        PNG of the key picture of each finding of the opinion, or None; empty where none were asked for.
     """
 
     state: ScoringState
@@ -74,6 +77,7 @@ class Outcome:
     failure: Failure | None = None
     computing: Computing | None = None
     quality: Quality | None = None
+    pictures: tuple[bytes | None, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -128,6 +132,8 @@ def read_with_all(
     criteria: SeriesCriteria | None = None,
     ladder: Sequence[Conditions] = AS_IT_IS,
     rivals: Sequence[Rival] = (),
+    *,
+    with_pictures: bool = False,
 ) -> Iterator[tuple[str, Outcome]]:
     """
     Let several models read a series; its files are read once, and not at all when it is no model's.
@@ -142,6 +148,8 @@ def read_with_all(
         As for `read_series`.
     rivals
         Other series of the study: one that fits is not read by a model that has scored a better one.
+    with_pictures
+        Draw the key pictures.
 
     Yields
     ------
@@ -155,7 +163,11 @@ def read_with_all(
         return
     for name, model in models.items():
         scored = [rival for rival in rivals if name in rival.scored_by]
-        yield name, _read(model, series, _Asked(criteria, ladder, scored))
+        outcome = _read(model, series, _Asked(criteria, ladder, scored))
+        if with_pictures and outcome.opinion is not None:
+            pictures = draw_pictures(outcome.opinion, series.volume(), criteria or model.scope)
+            outcome = replace(outcome, pictures=pictures)
+        yield name, outcome
 
 
 @dataclass(frozen=True, slots=True)

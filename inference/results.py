@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from sqlalchemy import Connection, select
 
 from inference.costing import Prices
+from inference.model import Opinion
 from inference.reading import Outcome
 from inference.tables import result
 from voorrang.clock import utc
@@ -37,8 +40,8 @@ class Result:
     computing: ComputeUse | None = None
 
 
-def result_of(outcome: Outcome, prices: Prices, now: datetime) -> Result:
-    """Return what is stored of an outcome."""
+def result_of(outcome: Outcome, prices: Prices, now: datetime, pictures: Sequence[str | None] = ()) -> Result:
+    """Return what is stored of an outcome; `pictures` are the locators of its key pictures, by finding."""
     reasons = [Reason(code=reason.code.value, text=reason.text) for reason in outcome.reasons]
     if outcome.failure is not None:
         reasons = [Reason(code=outcome.failure.value, text=outcome.sentence)]
@@ -46,17 +49,28 @@ def result_of(outcome: Outcome, prices: Prices, now: datetime) -> Result:
     return Result(
         outcome.state,
         opinion.score if opinion else None,
-        tuple(
-            ScoredFinding(
-                type=f.type, score=f.score, position_mm=f.position_mm, diameter_mm=f.diameter_mm, box_mm=f.box_mm
-            )
-            for f in (opinion.findings if opinion else ())
-        ),
+        _scored_findings(opinion, pictures) if opinion else (),
         tuple(reasons),
         now,
         ComputeUse(seconds=took.seconds, device=took.device, precision=took.precision, cost=prices.cost(took))
         if took
         else None,
+    )
+
+
+def _scored_findings(opinion: Opinion, pictures: Sequence[str | None]) -> tuple[ScoredFinding, ...]:
+    # `calibrated_probability` stays null: no site can activate a calibration yet. Once one can, it is filled here, from
+    # what the register says is active for this model.
+    return tuple(
+        ScoredFinding(
+            type=f.type,
+            score=f.score,
+            position_mm=f.position_mm,
+            diameter_mm=f.diameter_mm,
+            box_mm=f.box_mm,
+            picture=picture,
+        )
+        for f, picture in zip_longest(opinion.findings, pictures)
     )
 
 

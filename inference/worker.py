@@ -12,10 +12,12 @@ from typing import Any
 from inference import rejections, results, rivals, starts
 from inference.costing import Prices
 from inference.failures import Failure
+from inference.key_pictures.keeping import keep_pictures
 from inference.reading import Outcome, failed
 from inference.results import Identity, Result, result_of
 from inference.running.messages import Job, Reader
 from voorrang import outbox
+from voorrang.archive import PictureFolder
 from voorrang.errors import InvalidMessageError
 from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored, SeriesCompleted
@@ -77,7 +79,8 @@ class Worker:
         with closing(self._read(event, left)) as outcomes:
             for name, outcome in outcomes:
                 use = next(use for use in left if use.name == name)
-                found = result_of(outcome, self.prices, self.runtime.clock.now())
+                pictures = self._keep_pictures(event.data, use, outcome)
+                found = result_of(outcome, self.prices, self.runtime.clock.now(), pictures)
                 self._tell(event, use, found, outcome)
                 if found.computing is not None and found.computing.cost is not None:
                     COMPUTE_COST.labels(name).inc(found.computing.cost)
@@ -136,6 +139,10 @@ class Worker:
                 rivals.note(connection, record, identity.model, outcome.quality)
             self.runtime.announce(connection, _scored(record, use, identity, kept), origin, facts)
         self.runtime.relay.wake.set()
+
+    def _keep_pictures(self, record: SeriesCompleted, use: ModelUse, outcome: Outcome) -> tuple[str | None, ...]:
+        folder = PictureFolder(self.runtime.settings.pictures_dir)
+        return keep_pictures(folder, record.study_instance_uid, self._identity(record, use), outcome.pictures)
 
     def _identity(self, record: SeriesCompleted, use: ModelUse) -> Identity:
         model = self.reader.identities[use.name]

@@ -16,6 +16,7 @@ from ingest.desk import Desk
 from ingest.retention import Candidate, DeleteReason, Limits, judge
 from ingest.retention_store import Size
 from voorrang.archive.manifests import manifests_of
+from voorrang.archive.pictures import PictureFolder, is_of_pictures
 from voorrang.errors import RetryableError
 from voorrang.events.records import SeriesDeleted
 from voorrang.metrics import ARCHIVE_BYTES_DELETED, ARCHIVE_INSTANCES_DELETED
@@ -57,7 +58,8 @@ def decide(desk: Desk, candidate: Candidate, by: Actor = BY_ITSELF) -> Deletion 
         if uid not in found or judge(found[uid], limits_of(desk), now, disk_low=low) is not candidate.why:
             return None
         size = retention_store.sizes(connection, [uid]).get(uid, Size(0, 0))
-        number = retention_store.take_rows(connection, uid, manifests_of(desk.archive, study_uid, uid), now)
+        beside = [*manifests_of(desk.archive, study_uid, uid), _pictures(desk).of_series(study_uid, uid)]
+        number = retention_store.take_rows(connection, uid, beside, now)
         record = SeriesDeleted(
             study_instance_uid=study_uid,
             series_instance_uid=uid,
@@ -97,7 +99,7 @@ def finish_removals(desk: Desk) -> None:
         for removal in listed:
             try:
                 if not removal.is_in_use:
-                    desk.archive.remove(removal.locator)
+                    _remove(desk, removal.locator)
                 done.append(removal.locator)
             except OSError as error:
                 refused = error.strerror or type(error).__name__
@@ -106,3 +108,14 @@ def finish_removals(desk: Desk) -> None:
         after = listed[-1].locator
     if refused:
         raise RetryableError(f"archive: files that were to be removed are still there: {refused}")
+
+
+def _remove(desk: Desk, locator: str) -> None:
+    if is_of_pictures(locator):
+        _pictures(desk).remove_series(locator)
+    else:
+        desk.archive.remove(locator)
+
+
+def _pictures(desk: Desk) -> PictureFolder:
+    return PictureFolder(desk.settings.pictures_dir)

@@ -85,7 +85,7 @@ def sizes(connection: Connection, series_instance_uids: Sequence[str]) -> dict[s
     return {r.series_instance_uid: Size(r.n + more.get(r.series_instance_uid, 0), int(r.size)) for r in rows}
 
 
-def take_rows(connection: Connection, series_instance_uid: str, manifests: Sequence[str], now: datetime) -> int:
+def take_rows(connection: Connection, series_instance_uid: str, beside: Sequence[str], now: datetime) -> int:
     """
     Delete the rows of a series' instances, and write down what is now to be removed from the archive.
 
@@ -100,17 +100,17 @@ def take_rows(connection: Connection, series_instance_uid: str, manifests: Seque
     size = sizes(connection, [series_instance_uid]).get(series_instance_uid, Size(0, 0))
     mine = instance.c.series_instance_uid == series_instance_uid
     uids = select(instance.c.sop_instance_uid).where(mine)
-    beside = conflict.c.sop_instance_uid.in_(uids)
+    conflicting = conflict.c.sop_instance_uid.in_(uids)
     for query in (
         select(instance.c.locator, literal(now, removal.c.decided_at.type)).where(mine),
-        select(conflict.c.locator, literal(now, removal.c.decided_at.type)).where(beside),
+        select(conflict.c.locator, literal(now, removal.c.decided_at.type)).where(conflicting),
     ):
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
         statement = dialect.insert(removal).from_select(["locator", "decided_at"], query)
         connection.execute(statement.on_conflict_do_nothing())
-    for locator in manifests:
+    for locator in beside:
         insert_once(connection, removal, {"locator": locator, "decided_at": now})
-    connection.execute(delete(conflict).where(beside))
+    connection.execute(delete(conflict).where(conflicting))
     connection.execute(delete(instance).where(mine))
     row = series.c.series_instance_uid == series_instance_uid
     connection.execute(

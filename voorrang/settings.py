@@ -183,6 +183,11 @@ class Settings(BaseSettings):
         return self.data_dir / "archive"
 
     @property
+    def pictures_dir(self) -> Path:
+        """Folder of the key pictures: beside the archive, so that its writer and its reader need not see images."""
+        return self.data_dir / "pictures"
+
+    @property
     def bundles_dir(self) -> Path:
         """Folder of the model bundles that were added."""
         return self.data_dir / "bundles"

@@ -17,6 +17,7 @@ from voorrang.statement import RESEARCH
 from worklist import list_store, store
 from worklist.banners import banners
 from worklist.order_without_ai import OrderWithoutAi
+from worklist.pictures import picture_addresses
 from worklist.reading import log
 from worklist.reading.marks import Mark, marks
 from worklist.states import ItemState
@@ -26,7 +27,7 @@ PAGE = 50
 
 
 class PathwayRow(BaseModel):
-    """What one pathway says of an item."""
+    """What one pathway says of an item; `pictures` are addresses of the key pictures of its findings."""
 
     pathway: str
     state: str
@@ -38,6 +39,7 @@ class PathwayRow(BaseModel):
     reason_code: str
     reason: str
     position_mm: tuple[float, float, float] | None
+    pictures: tuple[str, ...]
 
 
 class OrderRow(BaseModel):
@@ -188,5 +190,8 @@ def _row(
         study_description=who.study_description if who else "",
         order=OrderRow.model_validate(item.order, from_attributes=True) if item.order else None,
         reading=reading,
-        pathways=tuple(PathwayRow.model_validate(pathway) for pathway in pathways),
+        pathways=tuple(
+            PathwayRow.model_validate(pathway | {"pictures": addresses})
+            for pathway, addresses in zip(pathways, picture_addresses(item.item_key, pathways), strict=True)
+        ),
     )

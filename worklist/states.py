@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from voorrang.events.records import ScoringState
+from voorrang.events.records import FindingsScored, ScoringState
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation, Influence, standing_of
 from worklist.facts import ItemFacts, StudyFacts
@@ -42,7 +42,8 @@ class PathwayView:
     What one pathway says of an item.
 
     `score` and `finding` belong to the answer that counts; reason codes and texts say why there is none. `lift` is
-    there only when a flagged answer may move the item.
+    there only when a flagged answer may move the item. `pictures` are locators of the key pictures of the findings that
+    reach the operating point, the highest first; what is not flagged shows none.
     """
 
     pathway: str
@@ -56,6 +57,7 @@ class PathwayView:
     reason: str = ""
     position_mm: tuple[float, float, float] | None = None
     finding_type: str = ""
+    pictures: tuple[str, ...] = ()
     lift: Lift | None = None
 
 
@@ -162,8 +164,14 @@ def _view_series(
         score=answer.score,
         position_mm=top.position_mm if top else None,
         finding_type=top.type if top else "",
+        pictures=_pictures(answer, active.operating_point) if flagged else (),
         lift=_lift(active) if flagged else None,
     )
+
+
+def _pictures(answer: FindingsScored, operating_point: float) -> tuple[str, ...]:
+    ordered = sorted(answer.findings, key=lambda finding: -finding.score)
+    return tuple(f.picture for f in ordered if f.picture is not None and f.score >= operating_point)
 
 
 def _lift(active: Activation) -> Lift | None:

@@ -270,6 +270,12 @@ def rank_of(connection: Connection, key: SortKey) -> int:
     return 1 + int(connection.execute(select(func.count()).select_from(item).where(before, _is_ranked)).scalar_one())
 
 
+def view_of(connection: Connection, item_key: str) -> list[dict[str, Any]]:
+    """Return what is shown of an item, pathway by pathway; nothing for one that is not on the list."""
+    query = select(item.c.view).where(item.c.item_key == item_key, _is_listed)
+    return connection.execute(query).scalar_one_or_none() or []
+
+
 def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
     """Return how many items stand in each tier and state."""
     rows = connection.execute(

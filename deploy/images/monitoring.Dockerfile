@@ -35,7 +35,7 @@ LABEL org.opencontainers.image.title="voorrang-monitoring" \
 # The same uid and folders in every image: the volumes are shared, and a new volume takes its owner from here.
 RUN groupadd --gid 10001 voorrang \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin voorrang \
-    && install -d -m 0750 -o 10001 -g 10001 /var/lib/voorrang /var/lib/voorrang/archive
+    && install -d -m 0750 -o 10001 -g 10001 /var/lib/voorrang /var/lib/voorrang/archive /var/lib/voorrang/pictures
 COPY --from=install /opt/voorrang /opt/voorrang
 ENV PATH=/opt/voorrang/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 from monai.data.meta_tensor import MetaTensor
 
-from inference.model import Box
-from inference.volume import Volume
+from inference.volume import Box, Volume
 from voorrang.dicom.headers import Vector
 
 Points = npt.NDArray[np.float64]

@@ -106,6 +106,7 @@ def _located(brain: Brain, region: Region, value: float) -> LocatedFinding:
         score=value,
         position_mm=brain.volume.to_patient_mm(region.centre),
         diameter_mm=region.diameter_mm,
+        box_mm=region.box_mm,
     )
 
 

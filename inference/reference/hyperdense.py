@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from inference.reference.brain import Brain
 from inference.reference.symmetry import Plane, excess_over_mirror_hu
-from inference.volume import Voxels
+from inference.volume import Box, Voxels
 
 _FROM_BONE_MM = 6.0
 _SMOOTHING_MM = (2.0, 1.6, 1.6)
@@ -38,6 +38,8 @@ class Region:
         Mean of the smoothed region above the brain's median.
     over_mirror_hu
         Mean above the mirror image in the mid-sagittal plane; None where that lies outside the brain.
+    box_mm
+        Around its voxels.
     """
 
     centre: tuple[float, float, float]
@@ -45,6 +47,7 @@ class Region:
     thickness_mm: float
     over_median_hu: float
     over_mirror_hu: float | None
+    box_mm: Box
 
     @property
     def diameter_mm(self) -> float:
@@ -127,6 +130,7 @@ def _measure(
         thickness_mm=thickness,
         over_median_hu=mean - brain.median_hu,
         over_mirror_hu=excess_over_mirror_hu(brain, smooth, plane, indices.astype(np.float64)),
+        box_mm=brain.volume.box_of(indices.astype(np.float64)),
     )
 
 

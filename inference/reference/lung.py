@@ -70,9 +70,11 @@ class ReferenceLung:
 
 
 def _finding(volume: Volume, one: Mark) -> LocatedFinding:
+    position = volume.to_patient_mm(one.index)
     return LocatedFinding(
         type="lung_mass" if one.diameter_mm > MASS_OVER_MM else "lung_nodule",
         score=round(one.score, 4),
-        position_mm=volume.to_patient_mm(one.index),
+        position_mm=position,
         diameter_mm=round(one.diameter_mm, 1),
+        box_mm=volume.box_around(position, one.diameter_mm),
     )

@@ -1,4 +1,4 @@
-"""What worker and child tell each other, over a socket between the two; nothing of it is large."""
+"""What worker and child tell each other, over a socket between the two; at the most some pictures."""
 
 from __future__ import annotations
 

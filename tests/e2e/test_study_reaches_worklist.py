@@ -76,6 +76,8 @@ def test_the_urgent_study_sent_last_by_dcmtk_is_read_first(stack: ScratchStack, 
     assert items["quality-phantom"]["state"] == "out_of_scope"
     assert items["quality-phantom"]["pathways"][0]["reason_code"] == "phantom"
     assert "bleeding possible" in items["head-bleed"]["reason"]
+    picture = httpx.get(stack.address + items["head-bleed"]["pathways"][0]["pictures"][0])
+    assert (picture.headers["content-type"], picture.content[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
     sent = sum(len(study.instances) for study in studies)
     assert accounted_instances(stack.settings, [str(s.instances[0].StudyInstanceUID) for s in studies]) == sent
 

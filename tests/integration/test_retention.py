@@ -17,6 +17,7 @@ from ingest.tables import claim, conflict, instance, removal, series, study
 from tests.builders import KEYS
 from tests.integration.conftest import FreshDatabase
 from tests.integration.retention_world import BYTES, MB, ROOT_UID, Killed, World, make_world, metric
+from voorrang.archive import PictureFolder
 from voorrang.archive.instance_files import InstanceFiles
 from voorrang.clock import ManualClock, utc
 from voorrang.dicom.manifest import instances_digest
@@ -67,6 +68,21 @@ def test_files_manifests_and_folders_go_and_those_of_others_stay(world: World) -
     assert [path for path in world.files() if gone in path] == []
     assert {path for path in world.files() if beside in path} <= set(stay)
     assert len(list(world.archive.instances())) == 3
+    assert world.count(removal) == 0
+
+
+def test_key_pictures_go_with_their_series_and_those_of_others_stay(world: World) -> None:
+    gone, stays = world.put(1, 91), world.put(2, 2, study_number=3)
+    pictures = PictureFolder(world.desk.settings.pictures_dir)
+    locators = [pictures.store(uid.rsplit(".", 2)[0], uid, "1", b"png of " + uid.encode()) for uid in (gone, stays)]
+    torn = pictures.path(locators[0]).with_name("torn.part")
+    torn.write_bytes(b"half a pict")
+
+    world.worker().step()
+
+    assert pictures.path(locators[1]).read_bytes() == b"png of " + stays.encode()
+    assert [path.name for path in pictures.root.rglob("*") if path.is_file()] == [pictures.path(locators[1]).name]
+    assert not torn.parent.exists()
     assert world.count(removal) == 0
 
 
@@ -277,7 +293,7 @@ def test_a_kill_before_the_files_are_begun_with_is_made_good(world: World) -> No
     (deletion,) = world.worker().preview().deletions
 
     assert decide(world.desk, deletion.candidate) is not None
-    assert (world.count(instance), world.count(removal)) == (0, 5)
+    assert (world.count(instance), world.count(removal)) == (0, 6)  # and the pictures that there may be
     assert len(list(world.archive.instances())) == 3
     finish_removals(world.desk)
     finish_removals(world.desk)

@@ -112,6 +112,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
             "reason_code": "",
             "reason": "",
             "position_mm": [1.0, 2.0, 3.0],
+            "pictures": [],
         }
     ]
 

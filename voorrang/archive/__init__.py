@@ -3,3 +3,4 @@
 from voorrang.archive.archive import Archive as Archive
 from voorrang.archive.durable import ArchiveFullError as ArchiveFullError
 from voorrang.archive.durable import UnsafeIdentifierError as UnsafeIdentifierError
+from voorrang.archive.pictures import PictureFolder as PictureFolder

@@ -120,13 +120,22 @@ class ModelIdentity(Record):
 
 
 class ScoredFinding(Record):
-    """One finding; position and two opposite corners of its box in patient coordinates (LPS), mm."""
+    """
+    One finding.
+
+    `score` is the probability that the model gave; `calibrated_probability` is it after the calibration that this site
+    has activated for the model, null until then. Position and two opposite corners of the box are in patient
+    coordinates (LPS), mm; the edges of the box run along the rows, the columns and the normal of the slices. `picture`
+    is the locator of the key picture.
+    """
 
     type: str
     score: float
     position_mm: Position | None = None
     diameter_mm: float | None = None
     box_mm: tuple[Position, Position] | None = None
+    calibrated_probability: float | None = None
+    picture: str | None = None
 
 
 class ComputeUse(Record):

@@ -17,12 +17,14 @@ from fastapi.templating import Jinja2Templates
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from voorrang.archive import PictureFolder
 from voorrang.errors import RetryableError
 from voorrang.settings import Settings
 from worklist.listing import PAGE, Lister, Listing
 from worklist.reading.acts import Reading
 from worklist.reading.refusing import ActRefusedError
 from worklist.web.orders import add_order_routes
+from worklist.web.pictures import picture_caching, picture_routes
 from worklist.web.reading import WHY_WRONG, reading_routes, refused
 
 HERE = Path(__file__).parent
@@ -78,7 +80,7 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
     async def secure(request: Request, call_next: Next) -> Response:
         """Put the security headers on every answer."""
         response = await call_next(request)
-        response.headers.update(SECURITY_HEADERS)
+        response.headers.update(SECURITY_HEADERS | picture_caching(response))
         return response
 
     @app.exception_handler(RetryableError)
@@ -88,6 +90,8 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
 
     app.add_exception_handler(ActRefusedError, refused)
     app.include_router(reading_routes(reading, settings.readers))
+
+    app.include_router(picture_routes(lister.database, PictureFolder(settings.pictures_dir)))
 
     @app.get("/api/worklist", response_model=Listing)
     def worklist(

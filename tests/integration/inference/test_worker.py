@@ -13,8 +13,10 @@ import pytest
 from sqlalchemy import select
 
 from inference.costing import Prices
+from inference.key_pictures.keeping import keep_pictures
 from inference.model import LocatedFinding, Opinion
 from inference.reading import Computing, Outcome
+from inference.results import Identity
 from inference.running.messages import Job
 from inference.running.process import ChildReader
 from inference.tables import result, start
@@ -23,6 +25,7 @@ from tests.builders import MODEL, SERIES_UID, STUDY_UID, make_event, make_runtim
 from tests.fakes import InMemoryBroker
 from tests.integration.inference.archived import archive_series, reading
 from tests.integration.inference.faulty_models import ANSWER, DIE, EAT, HANG
+from voorrang.archive import PictureFolder
 from voorrang.bus import Message
 from voorrang.consuming import ConsumerLoop
 from voorrang.database import Database
@@ -52,6 +55,7 @@ class Scripted:
     script: Sequence[BaseException | None]
     asked: list[tuple[str, ...]] = field(default_factory=list)
     identities: dict[str, ModelIdentity] = field(default_factory=lambda: {"reference-head": MODEL, "second": SECOND})
+    outcome: Outcome = SCORED
 
     def read(self, job: Job) -> Iterator[tuple[str, Outcome]]:
         """Answer for each model, or fail as the script says."""
@@ -60,7 +64,10 @@ class Scripted:
             error, self.script = (self.script[0], self.script[1:]) if self.script else (None, ())
             if error is not None:
                 raise error
-            yield name, SCORED
+            yield name, self.outcome
+
+
+WITH_PICTURE = replace(SCORED, pictures=(b"png",))
 
 
 @pytest.fixture
@@ -97,6 +104,64 @@ def test_an_answer_says_what_the_model_said_and_what_computing_it_cost(runtime: 
     assert (finding.position_mm, finding.box_mm) == ((1.0, 2.0, 3.0), ((0.0, 0.0, 0.0), (2.0, 4.0, 6.0)))
     assert first.computing is not None
     assert first.computing.model_dump() == {"seconds": 36.0, "device": "cuda", "precision": "bfloat16", "cost": 0.025}
+
+
+def test_the_probability_is_as_the_model_gave_it_and_not_calibrated_until_a_site_has_done_so(runtime: Runtime) -> None:
+    Worker(runtime, Scripted([])).on_series_completed(make_event(make_series_completed()))
+    (finding,) = told(runtime)[0].findings
+    assert (finding.score, finding.calibrated_probability, finding.picture) == (0.7, None, None)
+
+
+def test_a_picture_is_on_disk_before_its_finding_is_told_and_only_its_locator_is_in_the_event(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = PictureFolder(runtime.settings.pictures_dir)
+    there: list[bytes] = []
+    announce = type(runtime).announce
+
+    def look(self: Runtime, connection: Any, record: Any, *others: Any) -> bool:
+        there.extend(folder.path(finding.picture).read_bytes() for finding in record.findings)
+        return announce(self, connection, record, *others)
+
+    monkeypatch.setattr(type(runtime), "announce", look)
+    Worker(runtime, Scripted([], outcome=WITH_PICTURE)).on_series_completed(make_event(make_series_completed()))
+    assert there == [b"png", b"png"]
+    first, second = (answer.findings[0].picture for answer in told(runtime))
+    assert first is not None
+    assert first != second  # each model has its own
+    assert "1.2" not in first
+
+
+def test_a_result_that_is_made_again_keeps_one_picture_and_a_run_that_is_commanded_has_its_own(
+    runtime: Runtime,
+) -> None:
+    reader = Scripted([None, WorkerDiedError()], outcome=WITH_PICTURE)
+    die(runtime, reader)
+    reader.script = [WorkerDiedError()]
+    die(runtime, reader)
+    for run in (1, 1, 2):
+        Worker(runtime, reader).on_series_completed(make_event(make_series_completed(run=run)))
+    files = [path for path in runtime.settings.pictures_dir.rglob("*") if path.is_file()]
+    assert len(files) == 4  # two models, two runs
+    assert len({answer.findings[0].picture for answer in told(runtime)}) == 4
+
+
+def test_the_result_that_counts_has_its_own_picture_when_a_retry_says_something_else(runtime: Runtime) -> None:
+    """Killed between picture and result; the same identity then has another finding, as a GPU may give it."""
+    folder = PictureFolder(runtime.settings.pictures_dir)
+    identity = Identity(SERIES_UID, 1, MODEL, 1)
+    event = make_event(make_series_completed())
+    keep_pictures(folder, event.data.study_instance_uid, identity, (b"drawn before the kill",))
+    Worker(runtime, Scripted([], outcome=WITH_PICTURE)).on_series_completed(event)
+    picture = told(runtime)[0].findings[0].picture
+    assert picture is not None
+    assert folder.path(picture).read_bytes() == b"png"
+
+
+def test_a_disk_that_takes_no_picture_does_not_keep_the_finding(runtime: Runtime) -> None:
+    runtime.settings.pictures_dir.write_bytes(b"a file where the folder should be")
+    Worker(runtime, Scripted([], outcome=WITH_PICTURE)).on_series_completed(make_event(make_series_completed()))
+    assert [(answer.score, answer.findings[0].picture) for answer in told(runtime)] == [(0.7, None)] * 2
 
 
 def test_without_a_price_there_is_no_cost() -> None:

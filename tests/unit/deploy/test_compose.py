@@ -123,6 +123,15 @@ def test_only_ingest_writes_the_archive_and_only_inference_reads_it(services: Se
     }
 
 
+def test_inference_writes_key_pictures_the_worklist_reads_them_and_retention_removes_them(services: Services) -> None:
+    mounts = {name: m for name, s in services.items() for m in s.get("volumes", []) if m.startswith("pictures:")}
+    assert mounts == {
+        "ingest": "pictures:/var/lib/voorrang/pictures",
+        "inference": "pictures:/var/lib/voorrang/pictures",
+        "worklist": "pictures:/var/lib/voorrang/pictures:ro",
+    }
+
+
 def test_site_secret_is_made_by_migrate_and_read_only_where_nothing_is_written(services: Services) -> None:
     assert services["migrate"]["volumes"] == ["data:/var/lib/voorrang"]
     for name in OURS - {"ingest"}:
