@@ -21,6 +21,12 @@ settings.register_profile("voorrang", deadline=None, suppress_health_check=[Heal
 settings.load_profile("voorrang")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what tests whole stacks come first, in whatever order: it mostly waits, and must not be what is left at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     """A clock that stands at the start of a day."""
