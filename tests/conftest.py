@@ -23,7 +23,7 @@ settings.load_profile("voorrang")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what tests whole stacks come first, in whatever order: it mostly waits, and must not be what is left at the end."""
+    """Let what tests whole stacks come first: it mostly waits, and must not be what is left at the end."""
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
