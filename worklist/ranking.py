@@ -12,11 +12,11 @@ from voorrang.events.records import WorklistItemRanked
 from voorrang.metrics import ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_SECONDS, MODELS_WITHOUT_INFLUENCE
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation
-from voorrang.runtime import Origin, Runtime
+from voorrang.runtime import Runtime
 from worklist import store
 from worklist.banners import banners
-from worklist.facts import ItemFacts
 from worklist.orders.facts import Standing
+from worklist.origins import origin_of
 from worklist.policy import TierOrder, sort_key
 from worklist.reading import shown
 from worklist.reading.ending import end_reading
@@ -73,7 +73,7 @@ class Ranking:
             standing=settled.standing.value,
             settled_at=settled.at,
         )
-        self._announce(connection, record, facts)
+        self.runtime.announce(connection, record, origin_of(self.runtime, facts), (item_key, version))
 
     def rank_all(self, keys: Sequence[str]) -> None:
         """Decide the places of many items anew, a few in each transaction, so that events get in between."""
@@ -102,18 +102,6 @@ class Ranking:
             for state in ItemState:
                 n = next((n for t, s, n in counts if (t, s) == (tier, state)), 0)
                 ITEMS_OPEN.labels(tier.tier, state.value).set(n)
-
-    def _announce(self, connection: Connection, record: WorklistItemRanked, facts: ItemFacts) -> None:
-        first = facts.studies[0]
-        keys = self.runtime.keys
-        origin = Origin(
-            first.study_instance_uid,
-            first.patient_key,
-            "" if facts.item_key == first.study_instance_uid else facts.item_key,
-            keys.traceparent(first.study_instance_uid),
-            self.runtime.settings.purpose,
-        )
-        self.runtime.announce(connection, record, origin, (record.item_key, record.item_version))
 
 
 def observe_latency(pathway: Pathway, last_received_at: datetime, visible_at: datetime) -> None:

@@ -22,7 +22,9 @@ from voorrang.bench.report import Say
 from voorrang.bench.without_broker import runtime_without_broker
 from voorrang.events.envelope import Event, decode, event_id
 from voorrang.events.records import ScoringState, SeriesCompleted
+from voorrang.purpose import Purpose
 from voorrang.runtime import Runtime
+from voorrang.settings import Settings
 
 SLICES, ROWS, ROUNDS = 300, 512, 15
 WARM_UPS = 2
@@ -55,7 +57,8 @@ def measure_overhead(scratch: Path, say: Say, slices: int = SLICES, rows: int = 
         Median of all rounds, ms.
     """
     say(f"archiving {slices} slices of {rows}x{rows}")
-    runtime = runtime_without_broker("inference", scratch)
+    settings = Settings(data_dir=scratch, purpose=Purpose.DEMO, site="bench", disk_reserve_bytes=0)
+    runtime = runtime_without_broker("inference", settings)
     record = archive_chest(runtime.archive, slices, rows, runtime.clock)
     found = []
     with _worker(runtime, record.pathway) as (worker, reader):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from voorrang.archive import Archive
@@ -12,41 +11,43 @@ from voorrang.clock import SystemClock
 from voorrang.database import Database
 from voorrang.migrating import migrate
 from voorrang.pathways.loading import load_pathways
-from voorrang.purpose import Purpose
 from voorrang.relaying import Relay
 from voorrang.runtime import Runtime
 from voorrang.settings import Settings
 from voorrang.site_secret import load_site_keys, make_secret
 from voorrang.topics import Topic
 
+_NO_BROKER = "there is no broker here"
+
 
 class NoBroker:
     """Stands where a producer and an admin would; nothing is ever asked of it."""
 
-    def send(self, messages: Sequence[Message]) -> list[Place]:
+    def send(self, _: Sequence[Message]) -> list[Place]:
         """Refuse."""
-        self._refuse(len(messages))
+        raise RuntimeError(_NO_BROKER)
 
-    def create_topics(self, topics: Sequence[Topic]) -> None:
+    def create_topics(self, _: Sequence[Topic]) -> None:
         """Refuse."""
-        self._refuse(len(topics))
+        raise RuntimeError(_NO_BROKER)
 
-    def log_states(self, topics: Sequence[str]) -> dict[Partition, LogState]:
+    def log_states(self, _: Sequence[str]) -> dict[Partition, LogState]:
         """Refuse."""
-        self._refuse(len(topics))
+        raise RuntimeError(_NO_BROKER)
 
-    def committed(self, group: str) -> dict[Partition, int]:
+    def committed(self, _: str) -> dict[Partition, int]:
         """Refuse."""
-        self._refuse(len(group))
+        raise RuntimeError(_NO_BROKER)
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""
 
-    def _refuse(self, _: int) -> NoReturn:
-        raise RuntimeError("there is no broker here")
+    def consumer(self, _: str) -> NoReturn:
+        """Refuse."""
+        raise RuntimeError(_NO_BROKER)
 
 
-def runtime_without_broker(service: str, folder: Path) -> Runtime:
+def runtime_without_broker(service: str, settings: Settings) -> Runtime:
     """
     Make a runtime of which nothing runs by itself.
 
@@ -54,10 +55,9 @@ def runtime_without_broker(service: str, folder: Path) -> Runtime:
     ----------
     service
         Which.
-    folder
-        Its data folder; a database is made in it.
+    settings
+        Its own; the tables are made in an empty database, and a site secret in the data folder.
     """
-    settings = Settings(data_dir=folder, purpose=Purpose.DEMO, site="bench", disk_reserve_bytes=0)
     database = Database(settings.url())
     migrate(database)
     make_secret(settings.secret_file)
@@ -68,10 +68,10 @@ def runtime_without_broker(service: str, folder: Path) -> Runtime:
         database=database,
         keys=load_site_keys(settings.secret_file),
         pathways=load_pathways(None),
-        archive=Archive(settings.archive_dir),
+        archive=Archive(settings.archive_dir, settings.disk_reserve_bytes),
         clock=clock,
         admin=broker,
         producer=broker,
         relay=Relay(service, database, broker, broker, clock),
-        new_consumer=lambda name: broker._refuse(len(name)),
+        new_consumer=broker.consumer,
     )

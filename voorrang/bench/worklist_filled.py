@@ -6,34 +6,27 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, insert, select
-from sqlalchemy.engine import make_url
 
 from voorrang import identity, register
-from voorrang.archive import Archive
-from voorrang.bus import LogState, Message, Partition, Place
-from voorrang.clock import SystemClock
+from voorrang.bench.without_broker import runtime_without_broker
 from voorrang.consuming import Handler
-from voorrang.database import Connection, Database
+from voorrang.database import Connection
 from voorrang.events.envelope import Event, event_id
 from voorrang.events.records import Claim, FindingsScored, ModelIdentity, Record, ScoringState, StudyUpdated
-from voorrang.identifiers import SiteKeys
 from voorrang.identity import PatientIdentity, StudyIdentity
-from voorrang.migrating import migrate
 from voorrang.pathways.loading import load_pathways
 from voorrang.purpose import Purpose
 from voorrang.register import Actor, EnvelopeFacts, Influence, ModelVersion
-from voorrang.relaying import Relay
 from voorrang.runtime import Runtime
 from voorrang.settings import Settings
 from voorrang.statement import RESEARCH
 from voorrang.tables import identity_patient, identity_study
-from voorrang.topics import Topic
 from worklist.handlers import handlers
 from worklist.ranking import Ranking
 from worklist.reading.tables import shown
@@ -45,28 +38,6 @@ FLAGGED = 10
 # Of every ten items: which are of no pathway, and which of one whose model has answered; the rest still waits for it.
 _NO_PATHWAY, _ANSWERED = 4, 4
 _COPIED: Sequence[Table] = (identity_patient, identity_study, study, answer, shown, item)
-
-
-class NoBroker:
-    """Nobody is told: what is announced stays in the outbox."""
-
-    def send(self, messages: Sequence[Message]) -> list[Place]:
-        """Take nothing."""
-        raise NotImplementedError
-
-    def create_topics(self, topics: Sequence[Topic]) -> None:
-        """Do nothing."""
-
-    def log_states(self, _: Sequence[str]) -> dict[Partition, LogState]:
-        """Return nothing."""
-        return {}
-
-    def committed(self, _: str) -> dict[Partition, int]:
-        """Return nothing."""
-        return {}
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 @dataclass(slots=True)
@@ -156,45 +127,27 @@ def filled_worklist(url: str, items: int) -> Iterator[Filled]:
         The worklist.
     """
     with tempfile.TemporaryDirectory(prefix="voorrang-bench-") as folder:
-        database = Database(make_url(url))
-        migrate(database)
-        filled = _worklist(database, Path(folder))
+        filled = _worklist(Settings(data_dir=Path(folder), database_url=url, site="bench", disk_reserve_bytes=0))
         try:
             _fill(filled, items)
             yield filled
         finally:
-            database.close()
+            filled.runtime.database.close()
 
 
-def _worklist(database: Database, folder: Path) -> Filled:
+def _worklist(settings: Settings) -> Filled:
     pathways = load_pathways(None)
     use = pathways[PATHWAY].models[0].model_copy(update={"name": MODEL.model_id, "operating_point": 0.5})
     pathways[PATHWAY] = pathways[PATHWAY].model_copy(update={"models": (use,)})
-    nobody, clock = NoBroker(), SystemClock()
-    runtime = Runtime(
-        service="worklist",
-        settings=Settings(data_dir=folder),
-        database=database,
-        keys=SiteKeys(b"0123456789abcdef0123456789abcdef"),
-        pathways=pathways,
-        archive=Archive(folder / "archive", 0),
-        clock=clock,
-        admin=nobody,
-        producer=nobody,
-        relay=Relay("worklist", database, nobody, nobody, clock),
-        new_consumer=lambda _: _never(),
-    )
+    runtime = replace(runtime_without_broker("worklist", settings), pathways=pathways)
     version = ModelVersion(MODEL.model_id, MODEL.version_label, MODEL.weights_digest, RESEARCH)
     by = Actor("bench", "bench", "bench")
-    with database.write() as connection:
-        register.register_model(connection, version, clock.now())
+    now = runtime.clock.now()
+    with runtime.database.write() as connection:
+        register.register_model(connection, version, now)
         facts = EnvelopeFacts(Purpose.CLINICAL, "bench")
-        register.activate(connection, pathways[PATHWAY], version, Influence.RANK, by, clock.now(), facts)
+        register.activate(connection, pathways[PATHWAY], version, Influence.RANK, by, now, facts)
     return Filled(runtime, handlers(runtime, Ranking(runtime)))
-
-
-def _never() -> Any:
-    raise NotImplementedError
 
 
 def _fill(filled: Filled, items: int) -> None:

@@ -17,10 +17,10 @@ from voorrang.events.reading_records import (
     ShownAnswer,
     WhyClosed,
 )
-from voorrang.events.record import Record
-from voorrang.runtime import Origin, Runtime
+from voorrang.runtime import Runtime
 from worklist import store
 from worklist.facts import ItemFacts
+from worklist.origins import origin_of
 from worklist.reading.claims import Claim
 from worklist.reading.log import ITSELF, Decision, Reader
 
@@ -41,7 +41,7 @@ def opened(runtime: Runtime, connection: Connection, held: Claim, how: HowOpened
         until=held.until,
         ai_shown=ai_shown,
     )
-    _announce(runtime, connection, facts, record, (held.reading,))
+    runtime.announce(connection, record, origin_of(runtime, facts), (held.reading,))
 
 
 def closed(
@@ -66,7 +66,7 @@ def closed(
         role=who.role,
         closed_at=at,
     )
-    _announce(runtime, connection, facts, record, (item_key, why, fact))
+    runtime.announce(connection, record, origin_of(runtime, facts), (item_key, why, fact))
 
 
 def judged(
@@ -91,7 +91,7 @@ def judged(
         judged_at=line.at,
         ai_shown=ai_shown,
     )
-    _announce(runtime, connection, facts, record, (line.id,))
+    runtime.announce(connection, record, origin_of(runtime, facts), (line.id,))
 
 
 def acknowledged(
@@ -107,30 +107,15 @@ def acknowledged(
         role=by.role,
         acknowledged_at=at,
     )
-    _announce(runtime, connection, facts, record, (number,))
+    runtime.announce(connection, record, origin_of(runtime, facts), (number,))
 
 
 def escalated(runtime: Runtime, connection: Connection, item_key: str, **values: Any) -> None:
     """Say that on-call radiology was told."""
     facts = store.item_facts(connection, item_key)
     record = FindingEscalated(item_key=item_key, study_instance_uids=_uids(facts), **values)
-    _announce(runtime, connection, facts, record, (record.escalation, record.step))
+    runtime.announce(connection, record, origin_of(runtime, facts), (record.escalation, record.step))
 
 
 def _uids(facts: ItemFacts) -> tuple[str, ...]:
     return tuple(study.study_instance_uid for study in facts.studies)
-
-
-def _announce(
-    runtime: Runtime, connection: Connection, facts: ItemFacts, record: Record, fact: tuple[str | int, ...]
-) -> None:
-    first = facts.studies[0] if facts.studies else None
-    subject = first.study_instance_uid if first else facts.item_key
-    origin = Origin(
-        subject,
-        first.patient_key if first else "",
-        "" if facts.item_key == subject else facts.item_key,
-        runtime.keys.traceparent(subject),
-        runtime.settings.purpose,
-    )
-    runtime.announce(connection, record, origin, fact)
