@@ -38,10 +38,10 @@ def draw_pictures(opinion: Opinion, volume: Volume, criteria: SeriesCriteria) ->
     window = criteria.window_hu or WINDOWS_HU[criteria.region]
     highest = sorted(range(len(opinion.findings)), key=lambda n: -opinion.findings[n].score)[:AT_MOST]
     pictures: list[bytes | None] = [None] * len(opinion.findings)
-    try:
-        for n in highest:
+    for n in highest:
+        try:
             where = place(opinion.findings[n], volume)
             pictures[n] = draw(volume, where, window) if where is not None else None
-    except Exception as error:  # noqa: BLE001 - the score of a patient who cannot wait goes on without its picture
-        get_logger().error("key picture", reason=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the score of a patient who cannot wait goes on without its picture
+            get_logger().error("key picture", reason=type(error).__name__)
     return tuple(pictures)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,3 +105,17 @@ def test_a_picture_that_cannot_be_drawn_takes_no_finding_with_it(
     monkeypatch.setattr(pictures, "draw", fail)
     assert draw_pictures(Opinion(0.5, (finding(),)), VOLUME, HEAD) == (None,)
     assert "SECRET" not in "".join(capsys.readouterr())
+
+
+def test_a_picture_that_cannot_be_drawn_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw, failures = pictures.draw, [ZeroDivisionError()]
+
+    def fail_once(*asked: Any) -> bytes:
+        if failures:
+            raise failures.pop()
+        return draw(*asked)
+
+    monkeypatch.setattr(pictures, "draw", fail_once)
+    first, second = draw_pictures(Opinion(0.9, (finding(0.9), finding(0.8))), VOLUME, HEAD)
+    assert first is None
+    assert second is not None
