@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from tests.neighbours.postgres import PostgresServer, postgres_missing, running_postgres
+from tests.neighbours.postgres import PostgresServer, running_postgres
+from voorrang.bench.postgres import postgres_missing
 from voorrang.database import Database
 from voorrang.migrating import migrate
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from voorrang.bench.machine import describe_machine
+from voorrang.bench.postgres import postgres_missing, running_postgres, url_of
 from voorrang.bench.report import Report, Say
-from voorrang.bench.worklist_postgres import postgres_missing, running_postgres
 
 ITEMS = 10_000
 EVENTS = 400
@@ -51,8 +51,8 @@ def run_worklist_bench(scratch: Path, say: Say, items: int = ITEMS, events: int 
         machine["missing"]["postgresql"] = missing
         return Report(figures, rows, machine)
     say(f"PostgreSQL: {items} items")
-    with running_postgres(scratch.parent) as url:
-        found = _measure(url, items, events)
+    with running_postgres(scratch.parent) as port:  # not below our own scratch folder: that is closed to its user
+        found = _measure(url_of(port), items, events)
     figures |= {f"{name}_pg": value for name, value in found["figures"].items()}
     return Report(figures, rows + found["rows"], machine)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from inference.key_pictures import pictures
+from inference.key_pictures.drawing import draw
 from inference.key_pictures.pictures import AT_MOST, draw_pictures
 from inference.key_pictures.placing import directions_shown, place
 from inference.model import LocatedFinding, Opinion
@@ -108,7 +109,7 @@ def test_a_picture_that_cannot_be_drawn_takes_no_finding_with_it(
 
 
 def test_a_picture_that_cannot_be_drawn_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    draw, failures = pictures.draw, [ZeroDivisionError()]
+    failures = [ZeroDivisionError()]
 
     def fail_once(*asked: Any) -> bytes:
         if failures:
