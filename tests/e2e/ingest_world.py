@@ -35,9 +35,9 @@ from voorrang.readiness import READY_VARIABLE
 from voorrang.settings import Settings
 from voorrang.tables import outbox
 
-START_SECONDS = 40.0
-STOP_SECONDS = 20.0
-SETTLE_SECONDS = 30.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+SETTLE_SECONDS = 120.0
 RESERVE_BYTES = 50_000_000
 
 

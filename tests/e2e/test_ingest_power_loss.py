@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(embedded_missing()), reas
 SLICES = 40
 SERIES = 8
 TRIES = 3
-WITHIN_SECONDS = 20.0
+WITHIN_SECONDS = 120.0
 
 
 @pytest.fixture
