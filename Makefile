@@ -19,9 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## real C-STORE through the broker to a reordered reading list
 	@$(BIN)/voorrang demo
 
-# Three at once on two processors: whoever tests a whole stack mostly waits for it. The long ones come first.
+# Four at once on two processors: whoever tests a whole stack mostly waits for it. The long ones come first.
 test: $(STAMP) ## every test; a neighbour that is not here is skipped with its reason
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP) ## unit tests alone: no network, no disk to speak of
 	@$(BIN)/pytest tests/unit

@@ -17,8 +17,7 @@ Planted = tuple[tuple[Vector, float], ...]
 
 FREE: Planted = (((-100, 30, 20), 6), ((-70, -60, 10), 8), ((90, 40, 0), 12), ((80, -50, 60), 20))
 ATTACHED: Planted = (((-123, 0, 20), 10), ((126, 0, 0), 12), ((110, 10, 70), 20))
-LARGE: Planted = (((-80, 20, 20), 60), ((110, 10, 10), 40))
-LARGE_ATTACHED: Planted = (((-108, 0, 10), 60), ((70, 60, 10), 35))
+LARGE: Planted = (((-108, 0, 10), 60), ((70, 60, 10), 35), ((80, -40, 20), 40))  # the first at the wall
 
 
 @cache
@@ -36,7 +35,7 @@ def test_vessels_and_noise_of_a_normal_chest_stay_below_the_operating_point() ->
     assert opinion((), 21).score < ReferenceLung.operating_point
 
 
-@pytest.mark.parametrize(("nodules", "seed"), [(FREE, 2), (ATTACHED, 3), (LARGE, 4), (LARGE_ATTACHED, 5)], ids=str)
+@pytest.mark.parametrize(("nodules", "seed"), [(FREE, 2), (ATTACHED, 3), (LARGE, 5)], ids=str)
 def test_planted_nodules_are_marked_above_the_operating_point_where_they_are(nodules: Planted, seed: int) -> None:
     said = opinion(nodules, seed)
     for place, diameter in nodules:
