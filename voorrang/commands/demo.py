@@ -80,18 +80,18 @@ def _programme(folder: Path | None) -> tuple[Programme, dict[str, str]]:
 
 
 def _print_orders(report: DemoReport, names: dict[str, str]) -> None:
-    ranked = [row for row in (*report.rows, *report.exams_without_pathway) if row["rank"] is not None]
-    by_arrival = sorted(ranked, key=lambda row: row["rank_fifo"])
-    by_rank = sorted(ranked, key=lambda row: row["rank"])
+    ranked = {row["study_instance_uid"]: row for row in (*report.rows, *report.exams_without_pathway) if row["rank"]}
+    by_arrival = sorted(ranked.values(), key=lambda row: row["rank_fifo"])
+    left = [uid for uid in report.order_at_the_end if uid in ranked]
+    now = [(f"{rank:>2}", uid, ranked[uid]["reason"]) for rank, uid in enumerate(left, start=1)]
+    gone = [(" -", uid, "reported, and off the list since") for uid in ranked.keys() - set(left)]
     lines = ["", f"{'first come, first read':<26}{'the order now':<26}why"]
-    for old, new in zip(by_arrival, by_rank, strict=True):
-        left, right = (names.get(row["study_instance_uid"], "") for row in (old, new))
-        lines.append(f"{old['rank_fifo']:>2} {left:<23}{new['rank']:>2} {right:<23}{new['reason']}")
+    for old, (rank, uid, reason) in zip(by_arrival, now + gone, strict=True):
+        came = names.get(old["study_instance_uid"], "")
+        lines.append(f"{old['rank_fifo']:>2} {came:<23}{rank} {names.get(uid, ''):<23}{reason}")
     for order in report.orders:
         name = names.get(order["study_instance_uid"], "")
-        lines.append(f"order of {name}: {order['urgency']}, acknowledged {order['acknowledged']}, read {order['rank']}")
-    if report.reported is not None and report.reported["left_the_list"]:
-        lines.append(f"{names.get(report.reported['study_instance_uid'], '')} is reported, and off the list since")
+        lines.append(f"order of {name}: {order['urgency']}, acknowledged {order['acknowledged']}, came {order['rank']}")
     timed = [row for row in report.rows if row["seconds_last_slice_to_ranked"] is not None]
     if timed:
         lines.append("")

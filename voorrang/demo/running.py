@@ -24,7 +24,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """What came of a demo."""
+    """
+    What came of a demo: `rows` with every exam on the list, then what was reported, and the order of what is left.
+
+    `order_at_the_end` is study UIDs, next to read first.
+    """
 
     rows: tuple[dict[str, Any], ...]
     accepted_instances: int
@@ -33,6 +37,7 @@ class DemoReport:
     orders: tuple[dict[str, Any], ...] = ()
     exams_without_pathway: tuple[dict[str, Any], ...] = ()
     reported: dict[str, Any] | None = None
+    order_at_the_end: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `voorrang demo --json` prints."""
@@ -44,6 +49,7 @@ class DemoReport:
             "orders": list(self.orders),
             "exams_without_pathway": list(self.exams_without_pathway),
             "reported": self.reported,
+            "order_at_the_end": list(self.order_at_the_end),
         }
 
 
@@ -108,12 +114,14 @@ def run_demo(stack: ScratchStack, programme: Programme, say: Say) -> DemoReport:
     items = wait_settled(stack, uids, say, taken)
     told = report(stack, sent, items, programme.urgent)
     others = {one.study_instance_uid for one in programme.without_pathway}
+    reported = _close(stack, late[0], say) if late else None
     return replace(
         told,
         rows=tuple(row for row in told.rows if row["study_instance_uid"] not in others),
         orders=tuple(_order_row(one, items) for one in acknowledged),
         exams_without_pathway=tuple(row for row in told.rows if row["study_instance_uid"] in others),
-        reported=_close(stack, late[0], say) if late else None,
+        reported=reported,
+        order_at_the_end=_order_of(_items(stack)),
     )
 
 
@@ -134,6 +142,10 @@ def _close(stack: ScratchStack, order: DemoOrder, say: Say) -> dict[str, Any]:
         "left_the_list": left,
         "settled_at": found["at"] if found else None,
     }
+
+
+def _order_of(items: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(sorted((uid for uid in items if items[uid]["rank"]), key=lambda uid: int(items[uid]["rank"])))
 
 
 def _order_row(one: Acknowledged, items: dict[str, dict[str, Any]]) -> dict[str, Any]:
