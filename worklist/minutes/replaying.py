@@ -1,0 +1,163 @@
+"""
+The same exams, the same readers, the same reading times, in another order. Pure.
+
+Whoever took what went first takes what goes first in the other order. Whoever took something else had a reason of
+their own, and takes the same again if it still waits. So nothing differs but what the order did.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from worklist.minutes.at_work import Session, Turn
+from worklist.minutes.board import Board
+from worklist.minutes.facts import Exam, Order, Readings
+
+_NO_TIME = timedelta()
+_LAST_OF_ALL = (datetime.max.replace(tzinfo=UTC), 0)
+
+
+def replay(
+    exams: Sequence[Exam], readings: Readings, sessions: Sequence[Session], free_to_choose: Set[int], order: Order
+) -> dict[str, datetime]:
+    """
+    Return when each exam is opened, in the order of opening.
+
+    Parameters
+    ----------
+    exams
+        Those that were read.
+    readings
+        Of them, as they were.
+    sessions
+        When their readers were at work.
+    free_to_choose
+        Numbers of the openings that did not take what went first.
+    order
+        In which they are read now.
+
+    Notes
+    -----
+    A reader comes when they came, pauses as long before each reading, and leaves when they opened their last exam:
+    before that they go on while something waits, and after it until they have read as many as they did, if there
+    is as much to read. Readings in hand are finished. The last at work reads what is left.
+    """
+    room = _Room(Board(exams, readings, order), sessions, free_to_choose, readings)
+    return room.run()
+
+
+@dataclass(slots=True)
+class _AtWork:
+    """A reader in the other order: the turn that comes, and what is left of its pause."""
+
+    session: Session
+    free_at: datetime
+    turn: int = 0
+    pause: timedelta = _NO_TIME
+    stays: bool = False
+    _edges: list[datetime] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._edges = [edge for span in self.session.away for edge in span]
+
+    @property
+    def next_turn(self) -> Turn | None:
+        return self.session.turns[self.turn] if self.turn < len(self.session.turns) else None
+
+    @property
+    def rank(self) -> tuple[datetime, int]:
+        """Of two who are ready, the one who came first then comes first now."""
+        turn = self.next_turn
+        return (turn.opening.opened_at, turn.opening.number) if turn else _LAST_OF_ALL
+
+    def is_free(self, now: datetime) -> bool:
+        return self.free_at <= now and bisect_right(self._edges, now) % 2 == 0
+
+    def may_open(self, now: datetime) -> bool:
+        goes_on = self.next_turn is not None or now < self.session.last_at or self.stays
+        return goes_on and not self.pause and self.is_free(now)
+
+    def open(self, now: datetime, takes: timedelta) -> None:
+        self.free_at = now + takes
+        self.turn += 1
+        following = self.next_turn
+        self.pause = following.pause if following else _NO_TIME
+
+    def edges(self, now: datetime) -> Iterable[datetime]:
+        """Give the moments to come at which something may change for this reader by time alone."""
+        yield from (at for at in (self.free_at, self.session.last_at) if at > now)
+        yield from self._edges[bisect_right(self._edges, now) :][:1]
+
+
+class _Room:
+    def __init__(self, board: Board, sessions: Sequence[Session], free_to_choose: Set[int], readings: Readings) -> None:
+        self._board = board
+        self._coming = list(reversed(sessions))
+        self._at_work: list[_AtWork] = []
+        self._free_to_choose = free_to_choose
+        self._minutes = {one.item_key: one.minutes for one in readings.openings}
+        self._opened: dict[str, datetime] = {}
+
+    def run(self) -> dict[str, datetime]:
+        now = self._next(datetime.min.replace(tzinfo=UTC))
+        while now is not None:
+            self._board.go_on_to(now)
+            while self._coming and self._coming[-1].begins_at <= now:
+                session = self._coming.pop()
+                self._at_work.append(_AtWork(session, session.begins_at))
+            self._open(now)
+            while self._let_go(now):
+                self._open(now)
+            following = self._next(now)
+            if following is not None and not self._board.is_empty():
+                for one in self._at_work:
+                    if one.is_free(now):
+                        one.pause = max(_NO_TIME, one.pause - (following - now))
+            now = following
+        return self._opened
+
+    def _open(self, now: datetime) -> None:
+        while (first := self._board.first()) is not None:
+            ready = [one for one in self._at_work if one.may_open(now)]
+            if not ready:
+                return
+            reader = min(ready, key=lambda one: one.rank)
+            item_key = self._own_choice(reader) or first
+            self._board.take(item_key)
+            self._opened[item_key] = now
+            reader.open(now, self._minutes[item_key])
+
+    def _own_choice(self, reader: _AtWork) -> str | None:
+        turn = reader.next_turn
+        if turn is None or turn.opening.number not in self._free_to_choose:
+            return None
+        return turn.opening.item_key if self._board.has(turn.opening.item_key) else None
+
+    def _let_go(self, now: datetime) -> bool:
+        """Let those leave who have nothing more to do; True when somebody stays instead, for what nobody else reads."""
+        is_empty = self._board.is_empty()
+        for one in list(self._at_work):
+            over = one.free_at <= now and now >= one.session.last_at and (one.next_turn is None or is_empty)
+            if not over or one.stays:
+                continue
+            if len(self._at_work) > 1 or self._coming or self._board.is_done():
+                self._at_work.remove(one)
+            else:
+                one.stays = True
+                return True
+        return False
+
+    def _next(self, now: datetime) -> datetime | None:
+        coming = [one.begins_at for one in self._coming[-1:]]
+        change = self._board.next_change()
+        if change is not None and (self._at_work or self._coming):
+            coming.append(change)
+        waits = not self._board.is_empty()
+        for one in self._at_work:
+            coming.extend(one.edges(now))
+            if waits and one.pause and one.is_free(now):
+                coming.append(now + one.pause)
+        return min(coming, default=None)
