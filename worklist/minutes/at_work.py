@@ -55,9 +55,14 @@ class Session:
         return self.turns[0].opening.opened_at
 
     @property
-    def last_at(self) -> datetime:
-        """When the reader opened the last exam."""
-        return self.turns[-1].opening.opened_at
+    def usual_pause(self) -> timedelta:
+        """The mean pause before a reading."""
+        return sum((one.pause for one in self.turns), timedelta()) / max(1, len(self.turns) - 1)
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the reader was done with the last exam."""
+        return self.turns[-1].opening.closed_at
 
 
 def sessions(exams: Sequence[Exam], readings: Readings) -> list[Session]:

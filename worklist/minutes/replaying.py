@@ -41,9 +41,10 @@ def replay(
 
     Notes
     -----
-    A reader comes when they came, pauses as long before each reading, and leaves when they opened their last exam:
-    before that they go on while something waits, and after it until they have read as many as they did, if there
-    is as much to read. Readings in hand are finished. The last at work reads what is left.
+    A reader comes when they came, pauses as long before each reading, finishes what is in hand, and leaves when they
+    left. What they could not read half of by then is left for others, unless fewer exams have been opened so far than
+    had been: then they stay until as many have, so that nothing waits for a night longer by a few minutes alone. The
+    last at work reads what is left.
     """
     room = _Room(Board(exams, readings, order), sessions, free_to_choose, readings)
     return room.run()
@@ -77,18 +78,21 @@ class _AtWork:
         return self.free_at <= now and bisect_right(self._edges, now) % 2 == 0
 
     def may_open(self, now: datetime) -> bool:
-        goes_on = self.next_turn is not None or now < self.session.last_at or self.stays
-        return goes_on and not self.pause and self.is_free(now)
+        return not self.pause and self.is_free(now)
+
+    def has_time(self, now: datetime, takes: timedelta) -> bool:
+        ends_at = self.session.ends_at
+        return now + takes / 2 <= ends_at and (now < ends_at or self.next_turn is not None)
 
     def open(self, now: datetime, takes: timedelta) -> None:
         self.free_at = now + takes
         self.turn += 1
         following = self.next_turn
-        self.pause = following.pause if following else _NO_TIME
+        self.pause = following.pause if following else self.session.usual_pause
 
     def edges(self, now: datetime) -> Iterable[datetime]:
         """Give the moments to come at which something may change for this reader by time alone."""
-        yield from (at for at in (self.free_at, self.session.last_at) if at > now)
+        yield from (at for at in (self.free_at, self.session.ends_at) if at > now)
         yield from self._edges[bisect_right(self._edges, now) :][:1]
 
 
@@ -100,6 +104,7 @@ class _Room:
         self._free_to_choose = free_to_choose
         self._minutes = {one.item_key: one.minutes for one in readings.openings}
         self._opened: dict[str, datetime] = {}
+        self._were_opened = sorted(one.opened_at for one in readings.openings)
 
     def run(self) -> dict[str, datetime]:
         now = self._next(datetime.min.replace(tzinfo=UTC))
@@ -120,15 +125,22 @@ class _Room:
         return self._opened
 
     def _open(self, now: datetime) -> None:
-        while (first := self._board.first()) is not None:
-            ready = [one for one in self._at_work if one.may_open(now)]
-            if not ready:
-                return
-            reader = min(ready, key=lambda one: one.rank)
+        while self._open_one(now):
+            pass
+
+    def _open_one(self, now: datetime) -> bool:
+        first = self._board.first()
+        if first is None:
+            return False
+        for reader in sorted((one for one in self._at_work if one.may_open(now)), key=lambda one: one.rank):
             item_key = self._own_choice(reader) or first
-            self._board.take(item_key)
-            self._opened[item_key] = now
-            reader.open(now, self._minutes[item_key])
+            takes = self._minutes[item_key]
+            if reader.has_time(now, takes) or reader.stays or self._is_behind(now):
+                self._board.take(item_key)
+                self._opened[item_key] = now
+                reader.open(now, takes)
+                return True
+        return False
 
     def _own_choice(self, reader: _AtWork) -> str | None:
         turn = reader.next_turn
@@ -136,12 +148,14 @@ class _Room:
             return None
         return turn.opening.item_key if self._board.has(turn.opening.item_key) else None
 
+    def _is_behind(self, now: datetime) -> bool:
+        return len(self._opened) < bisect_right(self._were_opened, now)
+
     def _let_go(self, now: datetime) -> bool:
-        """Let those leave who have nothing more to do; True when somebody stays instead, for what nobody else reads."""
-        is_empty = self._board.is_empty()
+        """Let those leave whose time is over; True when somebody stays instead, for what nobody else reads."""
+        goes_on = self._is_behind(now) and not self._board.is_empty()
         for one in list(self._at_work):
-            over = one.free_at <= now and now >= one.session.last_at and (one.next_turn is None or is_empty)
-            if not over or one.stays:
+            if one.free_at > now or now < one.session.ends_at or one.stays or goes_on:
                 continue
             if len(self._at_work) > 1 or self._coming or self._board.is_done():
                 self._at_work.remove(one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
@@ -120,15 +120,16 @@ class SmallRoom:
     readers
         How many, always there.
     by_ai
-        Whether they follow the list as AI orders it, or without.
+        Whether the list is as AI orders it, or without.
+    obeys
+        Whether they take what stands first, or always what stands last.
     """
 
     exams: Sequence[Exam]
     minutes: Mapping[str, float]
     readers: int
     by_ai: bool = True
-    obeys: float = 1.0
-    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    obeys: bool = True
 
     def read(self) -> Readings:
         """Return what they read, minute by event: the reader who has been free longest takes the first."""
@@ -141,8 +142,7 @@ class SmallRoom:
             now = free[reader] if waiting else max(free[reader], minute(coming[0].listed_at))
             while coming and minute(coming[0].listed_at) <= now:
                 waiting.append(coming.pop(0))
-            follows = self.chance.random() < self.obeys
-            one = min(waiting, key=lambda e: self._place(e, now)) if follows else self.chance.choice(waiting)
+            one = (min if self.obeys else max)(waiting, key=lambda each: self._place(each, now))
             waiting.remove(one)
             free[reader] = now + self.minutes[one.item_key]
             read.append((reader, one.item_key, now, free[reader]))
@@ -151,3 +151,71 @@ class SmallRoom:
     def _place(self, one: Exam, now: float) -> Place:
         known = [each for each in one.history if minute(each.at) <= now][-1]
         return known.place if self.by_ai else known.without_ai
+
+
+DAY = 1440.0
+SHIFTS = {"day one": (0.0, 600.0), "day two": (0.0, 600.0), "night": (600.0, DAY)}
+
+
+@dataclass
+class Ward:
+    """
+    Exams by day and night, two readers from eight to six and one from six to eight: a second implementation.
+
+    Every reader pauses between readings, an exponential minute on average; nobody begins a reading after their shift.
+
+    Parameters
+    ----------
+    seed
+        Of all that happens.
+    days
+        How many.
+    """
+
+    seed: int
+    days: int
+
+    def exams(self) -> tuple[list[Exam], dict[str, float]]:
+        """Return what comes, one in ten of it flagged after one or four minutes, and the reading times."""
+        chance = random.Random(self.seed)
+        exams, minutes, now = [], {}, 0.0
+        while (now := now + chance.expovariate(10 / 60)) < self.days * DAY:
+            if now % DAY >= 600 and chance.random() > 0.25:
+                continue
+            key, is_flagged = f"e{len(exams):05}", chance.random() < 0.1
+            flagged = round(now, 2) + chance.choice([1, 4]) if is_flagged else None
+            exams.append(make_exam(key, round(now, 2), flagged=flagged))
+            minutes[key] = round(max(1.0, chance.gauss(14 if is_flagged else 10, 3)), 2)
+        return exams, minutes
+
+    def read(self, exams: Sequence[Exam], minutes: Mapping[str, float], by_ai: bool) -> Readings:
+        """Return what is read, in the order with AI or without."""
+        chance = random.Random(self.seed)
+        pauses = {name: random.Random(chance.random()) for name in SHIFTS}
+        free = {name: start for name, (start, _) in SHIFTS.items()}
+        place = SmallRoom(exams, minutes, 1, by_ai)._place
+        coming = sorted(exams, key=lambda one: (one.listed_at, one.item_key), reverse=True)
+        waiting: list[Exam] = []
+        read = []
+        while coming or waiting:
+            reader = min(free, key=lambda name: (_at_work_from(name, free[name]), name))
+            now = _at_work_from(reader, free[reader])
+            if not waiting:
+                now = max(now, minute(coming[-1].listed_at))
+                free = {name: max(then, minute(coming[-1].listed_at)) for name, then in free.items()}
+                reader = min(free, key=lambda name: (_at_work_from(name, free[name]), name))
+                now = _at_work_from(reader, free[reader])
+            while coming and minute(coming[-1].listed_at) <= now:
+                waiting.append(coming.pop())
+            one = min(waiting, key=lambda each: place(each, now))
+            waiting.remove(one)
+            closed = round(now + minutes[one.item_key], 2)
+            read.append((reader, one.item_key, now, closed))
+            free[reader] = round(closed + pauses[reader].expovariate(1), 2)
+        return make_readings(*read)
+
+
+def _at_work_from(reader: str, moment: float) -> float:
+    start, end = SHIFTS[reader]
+    of_day = moment % DAY
+    return moment - of_day + start + (0 if of_day < start else DAY) if not start <= of_day < end else moment
