@@ -138,8 +138,10 @@ class SmallRoom:
         waiting: list[Exam] = []
         read = []
         while coming or waiting:
+            if not waiting:  # whoever has nothing to do waits for the next
+                free = {name: max(then, minute(coming[0].listed_at)) for name, then in free.items()}
             reader = min(free, key=lambda name: (free[name], name))
-            now = free[reader] if waiting else max(free[reader], minute(coming[0].listed_at))
+            now = free[reader]
             while coming and minute(coming[0].listed_at) <= now:
                 waiting.append(coming.pop(0))
             one = (min if self.obeys else max)(waiting, key=lambda each: self._place(each, now))

@@ -260,8 +260,8 @@ def a_day(seed: int) -> tuple[list[Exam], dict[str, float]]:
     chance, now = random.Random(seed), 0.0
     exams = []
     for number in range(40):
-        now += chance.randint(0, 8)
-        exams.append(make_exam(f"e{number:02}", now, flagged=now + 2 if chance.random() < 0.2 else None))
+        now += chance.randint(0, 7)
+        exams.append(make_exam(f"e{number:02}", now, flagged=now + 2 if chance.random() < 0.3 else None))
     return exams, {one.item_key: float(chance.randint(2, 18)) for one in exams}
 
 
