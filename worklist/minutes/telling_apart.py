@@ -52,7 +52,7 @@ def readings(opened: Iterable[Opened], closed: Iterable[Closed], read: Collectio
     read
         Keys of the items that were reported or called done, and still are.
     until
-        The end of what is looked at: what is open then is held until then.
+        The end of what is looked at: what was opened later is left out, and what nobody has closed is held until then.
 
     Notes
     -----
@@ -76,7 +76,7 @@ def readings(opened: Iterable[Opened], closed: Iterable[Closed], read: Collectio
 
 def _ends(ordered: Sequence[Opened], closed: Sequence[Closed], until: datetime) -> Mapping[int, datetime]:
     ends = {one.number: min(one.opened_at + LONGEST, until) for one in ordered}
-    ends |= {one.number: min(one.at, until) for one in reversed(closed)}
+    ends |= {one.number: one.at for one in reversed(closed)}
     of_reader: dict[str, list[Opened]] = defaultdict(list)
     for one in ordered:
         of_reader[one.reader].append(one)
