@@ -116,6 +116,8 @@ def _drawn_again(days: Sequence[tuple[float, int]], times: Sequence[int]) -> tup
 
 def _standard_error(days: Sequence[tuple[float, int]], estimate: float, times: Sequence[int]) -> float:
     number = len(days)
-    total = sum(map(mul, times, (count for _, count in days)))
-    squares = sum(t * (value - estimate * count) ** 2 for t, (value, count) in zip(times, days, strict=True) if t)
+    total: int = sum(map(mul, times, (count for _, count in days)))
+    squares: float = sum(
+        t * (value - estimate * count) ** 2 for t, (value, count) in zip(times, days, strict=True) if t
+    )
     return math.sqrt(number * squares / (number - 1)) / total

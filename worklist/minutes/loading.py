@@ -22,7 +22,7 @@ from worklist.tables import answer, item, study
 
 # The list is seldom empty when a period begins: exams of so long before are replayed too, and not counted.
 WARM_UP = timedelta(days=2)
-_WHY: Mapping[str, WhyClosed] = {
+_WHY: Mapping[Act, WhyClosed] = {
     Act.HANDED_BACK: "handed_back",
     Act.EXPIRED: "expired",
     Act.DONE: "by_hand",
@@ -138,7 +138,7 @@ def _opened(row: Any, moved: Mapping[int, str]) -> Opened:
 
 
 def _closed(row: Any) -> Closed:
-    return Closed(utc(row.at), row.detail["reading"], _WHY[row.act])
+    return Closed(utc(row.at), row.detail["reading"], _WHY[Act(row.act)])
 
 
 def _parts(item_keys: Sequence[str]) -> list[list[str]]:

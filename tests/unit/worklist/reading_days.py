@@ -79,7 +79,8 @@ def any_days(draw: st.DrawFn, ai: bool = True) -> tuple[list[Exam], Readings]:
 def _any_readings(draw: st.DrawFn, exams: Sequence[Exam]) -> Readings:
     free: dict[str, float] = {"anna": 0, "bram": 0, "chris": 0}
     let_go = {one.item_key: minute(one.listed_at) for one in exams}
-    read, held = [], []
+    read: list[tuple[str, str, float, float]] = []
+    held: list[tuple[str, str, float, float]] = []
     for exam in draw(st.permutations(exams)):
         for comes_to_nothing in draw(st.sampled_from([[False], [False], [True], [True, False], []])):
             reader = draw(st.sampled_from(sorted(free)))
@@ -180,7 +181,9 @@ class Ward:
     def exams(self) -> tuple[list[Exam], dict[str, float]]:
         """Return what comes, one in ten of it flagged after one or four minutes, and the reading times."""
         chance = random.Random(self.seed)
-        exams, minutes, now = [], {}, 0.0
+        exams: list[Exam] = []
+        minutes: dict[str, float] = {}
+        now = 0.0
         while (now := now + chance.expovariate(10 / 60)) < self.days * DAY:
             if now % DAY >= 600 and chance.random() > 0.25:
                 continue

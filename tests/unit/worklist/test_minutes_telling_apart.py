@@ -104,7 +104,7 @@ def test_told_twice_and_in_any_order_it_is_the_same_and_no_reader_reads_two_at_o
     assert len(found.openings) + len(found.held) == len(opens)
     assert len({one.item_key for one in found.openings}) == len(found.openings)
     for reader in ("anna", "bram"):
-        mine = sorted(
-            (one.opened_at, one.number, one.closed_at) for one in (*found.openings, *found.held) if one.reader == reader
-        )
+        spans = [(one.opened_at, one.number, one.closed_at, one.reader) for one in found.openings]
+        spans += [(one.opened_at, one.number, one.closed_at, one.reader) for one in found.held]
+        mine = sorted(span for span in spans if span[3] == reader)
         assert all(before[2] <= following[0] for before, following in pairwise(mine))

@@ -1,5 +1,7 @@
 """Places of items over time: what the proof of minutes is made from."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,7 +13,6 @@ depends_on = None
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ITEM_KEY = sa.String(length=64).with_variant(sa.String(length=64, collation="C"), "postgresql")
 TIME = sa.DateTime(timezone=True)
-LISTED = "listed_as = 0"
 
 
 def upgrade() -> None:
@@ -32,10 +33,13 @@ def upgrade() -> None:
 
 def _begin_with_the_list_as_it_is(placed: sa.Table) -> None:
     """What does not change any more would otherwise never have a place."""
-    columns = ("item_key", "ranked_at", "arrived_at", "tier_order", "harm_order", "human_tier_order", "view")
-    typed = [sa.column(name) for name in columns]
-    typed[1].type, typed[2].type, typed[6].type = TIME, TIME, sa.JSON()
-    query = sa.select(*typed).select_from(sa.table("worklist_item")).where(sa.text(LISTED))
+    item = sa.table(
+        "worklist_item",
+        *(sa.column(name) for name in ("item_key", "listed_as", "tier_order", "harm_order", "human_tier_order")),
+        sa.column("ranked_at", TIME),
+        sa.column("arrived_at", TIME),
+        sa.column("view", sa.JSON()),
+    )
     rows = [
         {
             "item_key": row.item_key,
@@ -45,13 +49,13 @@ def _begin_with_the_list_as_it_is(placed: sa.Table) -> None:
             "place_without_ai": [row.human_tier_order, 0.0],
             "said": {one["pathway"]: _said(one) for one in row.view},
         }
-        for row in op.get_bind().execute(query).all()
+        for row in op.get_bind().execute(sa.select(item).where(item.c.listed_as == 0)).all()
     ]
     if rows:
         op.bulk_insert(placed, rows)
 
 
-def _said(view: dict) -> str:
+def _said(view: dict[str, Any]) -> str:
     if view["flagged"]:
         return "flagged"
     return "not_flagged" if view["state"] == "scored" and not view["provisional"] else "nothing"
