@@ -73,10 +73,6 @@ class Board:
         """Tell whether nothing waits that anybody may open now."""
         return not any(not self._is_held(key) for key in self._places)
 
-    def is_done(self) -> bool:
-        """Tell whether nothing waits and nothing comes."""
-        return not self._places and not self._coming
-
     def _is_held(self, item_key: str) -> bool:
         return any(start <= self._now < end for start, end in self._held.get(item_key, ()))
 

@@ -43,8 +43,8 @@ def replay(
     -----
     A reader comes when they came, pauses as long before each reading, finishes what is in hand, and leaves when they
     left. What they could not read half of by then is left for others, unless fewer exams have been opened so far than
-    had been: then they stay until as many have, so that nothing waits for a night longer by a few minutes alone. The
-    last at work reads what is left.
+    had been: then they stay until as many have, so that nothing waits for a night longer by a few minutes alone. When
+    the last leave, as many have been opened as were: every exam is.
     """
     room = _Room(Board(exams, readings, order), sessions, free_to_choose, readings)
     return room.run()
@@ -58,7 +58,6 @@ class _AtWork:
     free_at: datetime
     turn: int = 0
     pause: timedelta = _NO_TIME
-    stays: bool = False
     _edges: list[datetime] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -114,8 +113,7 @@ class _Room:
                 session = self._coming.pop()
                 self._at_work.append(_AtWork(session, session.begins_at))
             self._open(now)
-            while self._let_go(now):
-                self._open(now)
+            self._let_go(now)
             following = self._next(now)
             if following is not None and not self._board.is_empty():
                 for one in self._at_work:
@@ -135,7 +133,7 @@ class _Room:
         for reader in sorted((one for one in self._at_work if one.may_open(now)), key=lambda one: one.rank):
             item_key = self._own_choice(reader) or first
             takes = self._minutes[item_key]
-            if reader.has_time(now, takes) or reader.stays or self._is_behind(now):
+            if reader.has_time(now, takes) or self._is_behind(now):
                 self._board.take(item_key)
                 self._opened[item_key] = now
                 reader.open(now, takes)
@@ -151,18 +149,11 @@ class _Room:
     def _is_behind(self, now: datetime) -> bool:
         return len(self._opened) < bisect_right(self._were_opened, now)
 
-    def _let_go(self, now: datetime) -> bool:
-        """Let those leave whose time is over; True when somebody stays instead, for what nobody else reads."""
-        goes_on = self._is_behind(now) and not self._board.is_empty()
-        for one in list(self._at_work):
-            if one.free_at > now or now < one.session.ends_at or one.stays or goes_on:
-                continue
-            if len(self._at_work) > 1 or self._coming or self._board.is_done():
-                self._at_work.remove(one)
-            else:
-                one.stays = True
-                return True
-        return False
+    def _let_go(self, now: datetime) -> None:
+        """Let those leave whose time is over, unless fewer are opened than had been by now and something waits."""
+        if self._is_behind(now) and not self._board.is_empty():
+            return
+        self._at_work = [one for one in self._at_work if one.free_at > now or now < one.session.ends_at]
 
     def _next(self, now: datetime) -> datetime | None:
         coming = [one.begins_at for one in self._coming[-1:]]

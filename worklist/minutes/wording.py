@@ -19,7 +19,8 @@ _WORDS = {
 LIMITS = (
     "Replayed from the same arrivals, readers and reading times. Exams read elsewhere, and those still unread, are not",
     "in it. Where a reader did not take what stood first, the same exam is taken in the other order: no minute is",
-    "counted for that. An exam that took longer because of a false flag takes as long without. See docs/minutes.md.",
+    "counted for that. An exam that took longer because of a false flag takes as long without.",
+    "All that it does not know: docs/for-physicists.md, Minutes saved and lost.",
 )
 
 

@@ -87,7 +87,8 @@ def _any_readings(draw: st.DrawFn, exams: Sequence[Exam]) -> Readings:
             opened = max(free[reader], let_go[exam.item_key]) + draw(st.sampled_from([0, 0, 1, 4, 70]))
             closed = opened + draw(st.integers(0, 9))
             (held if comes_to_nothing else read).append((reader, exam.item_key, opened, closed))
-            free[reader] = let_go[exam.item_key] = closed
+            let_go[exam.item_key] = closed
+            free[reader] = max(closed, opened + 1)  # nobody opens two at one moment
     return make_readings(*read, held=held)
 
 
