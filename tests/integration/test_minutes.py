@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -62,7 +63,7 @@ def comes(world: World, number: int, minutes: float) -> None:
 
 
 def proof(world: World, until: datetime | None = None) -> Report:
-    return Minutes(world.database, world.clock, UTC, "UTC").report(NOON, until)
+    return Minutes(world.database, world.clock, ZoneInfo("UTC")).report(NOON, until)
 
 
 def saved(found: Report) -> dict[int, float]:
@@ -130,7 +131,7 @@ def test_what_was_read_after_the_period_or_came_before_it_does_not_count(world: 
     go_to(world, 60)
 
     assert set(saved(proof(world, NOON + timedelta(minutes=BEGIN + 16.5)))) == {1, 2, 3, 4, 5}
-    late = Minutes(world.database, world.clock, UTC, "UTC").report(NOON + timedelta(minutes=BEGIN + 3))
+    late = Minutes(world.database, world.clock, ZoneInfo("UTC")).report(NOON + timedelta(minutes=BEGIN + 3))
     assert saved(late) == {5: 6, 6: -4}
 
 

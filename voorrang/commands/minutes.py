@@ -11,17 +11,21 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from voorrang.commands.showing import printable, site_time, site_zone
-from voorrang.errors import ConfigurationError
 from voorrang.settings import load_settings
 
 
 def add_parser(commands: Any) -> None:
     """Add this command."""
     parser = commands.add_parser("minutes", help="minutes of waiting that AI saved, and what it cost the others")
-    parser.add_argument("--since", metavar="DATE", help="of exams that came since then (2026-11-01; 28 days ago)")
-    parser.add_argument("--until", metavar="DATE", help="and until the end of that day (today)")
+    parser.add_argument(
+        "--since",
+        type=_day,
+        metavar="DATE",
+        help="of exams that came since then (2026-11-01; 28 days before the end)",
+    )
+    parser.add_argument("--until", type=_day, metavar="DATE", help="and until the end of that day (until now)")
     parser.add_argument("--json", action="store_true", help="one JSON object, with every exam")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, usage_error=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,13 +36,16 @@ def run(arguments: argparse.Namespace) -> int:
     from worklist.minutes.report import Minutes
     from worklist.minutes.wording import lines
 
-    settings = load_settings()
+    settings, clock = load_settings(), SystemClock()
     zone = site_zone(settings.time_zone)
-    since, until = _midnight(arguments.since, zone), _midnight(arguments.until, zone, later=1)
+    since = _midnight(arguments.since, zone)
+    until = _midnight(arguments.until and arguments.until + timedelta(days=1), zone)
+    if since is not None and since >= (until or clock.now()):
+        arguments.usage_error(f"--since {arguments.since} is after the end of the period")
     database = Database(settings.url())
     try:
         require_current(database)
-        report = Minutes(database, SystemClock(), zone, zone.key).report(since, until)
+        report = Minutes(database, clock, zone).report(since, until)
     finally:
         database.close()
     if arguments.json:
@@ -49,10 +56,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _midnight(text: str | None, zone: ZoneInfo, later: int = 0) -> datetime | None:
-    if text is None:
-        return None
+def _day(text: str) -> date:
     try:
-        return datetime.combine(date.fromisoformat(text) + timedelta(days=later), time(), zone)
-    except (ValueError, OverflowError) as error:
-        raise ConfigurationError(f"{text} is not a date such as 2026-11-01") from error
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is not a date such as 2026-11-01") from error
+    if not 1900 <= day.year <= 2999:  # far from both ends of what a date can be, as time zones and days are added
+        raise argparse.ArgumentTypeError(f"{text} is not a day of these centuries")
+    return day
+
+
+def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
+    return datetime.combine(day, time(), zone) if day is not None else None

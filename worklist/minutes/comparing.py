@@ -63,11 +63,6 @@ class Compared:
         return (self.opened_at - self.at_once_at) / _MINUTE
 
 
-def is_known(exam: Exam | None, opening: Opening) -> bool:
-    """Tell whether the list had an exam when it was opened, as far as its history tells."""
-    return exam is not None and exam.listed_at <= opening.opened_at
-
-
 def compare(exams: Mapping[str, Exam], readings: Readings) -> list[Compared]:
     """
     Return every exam that was read, in the order of opening.
@@ -79,7 +74,7 @@ def compare(exams: Mapping[str, Exam], readings: Readings) -> list[Compared]:
     readings
         What was read; left aside is an exam of which nothing is known before it was opened.
     """
-    openings = sorted(one for one in readings.openings if is_known(exams.get(one.item_key), one))
+    openings = sorted(one for one in readings.openings if _is_known(exams.get(one.item_key), one))
     read = [exams[one.item_key] for one in openings]
     known = Readings(tuple(openings), readings.held)
     as_it_was = order_as_it_was(read)
@@ -102,3 +97,8 @@ def compare(exams: Mapping[str, Exam], readings: Readings) -> list[Compared]:
         )
         for place, (exam, one) in enumerate(zip(read, openings, strict=True), 1)
     ]
+
+
+def _is_known(exam: Exam | None, opening: Opening) -> bool:
+    """Tell whether the list had an exam when it was opened, as far as its history tells."""
+    return exam is not None and exam.listed_at <= opening.opened_at

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta
 from threading import Lock
+from zoneinfo import ZoneInfo
 
 from voorrang.clock import Clock, utc
 from voorrang.database import Connection, Database
@@ -83,42 +84,42 @@ class Minutes:
     ----------
     database, clock
         What it reads.
-    zone, zone_name
+    zone
         Of the site: its days and weeks.
     """
 
     database: Database
     clock: Clock
-    zone: tzinfo
-    zone_name: str
+    zone: ZoneInfo
     _lock: Lock = field(default_factory=Lock)
     _last: tuple[tuple[datetime, datetime | None, int], Report] | None = None
 
-    def report(self, since: datetime | None = None, until: datetime | None = None) -> Report:
+    def report(self, since: datetime | None = None, until: datetime | None = None, days: int = USUAL_DAYS) -> Report:
         """
         Return the report of the exams that came in a period.
 
         Parameters
         ----------
         since
-            Its beginning; without, midnight at the site, 28 days ago.
+            Its beginning; without, midnight at the site, so many `days` before its end.
         until
             Its end; without, now.
+        days
+            How many.
         """
-        begin, end = utc(since or self.days_ago(USUAL_DAYS)), utc(until or self.clock.now())
+        end = utc(until or self.clock.now())
+        begin = utc(since or self._midnight_before(end, days))
         with self._lock, self.database.read() as connection:
             key = (begin, until, store.list_version(connection) + log.revision(connection))
             if self._last is None or self._last[0] != key:
-                self._last = (key, make_report(connection, begin, end, self.zone, self.zone_name))
+                self._last = (key, make_report(connection, begin, end, self.zone))
             return self._last[1]
 
-    def days_ago(self, days: int) -> datetime:
-        """Return midnight at the site, so many days ago."""
-        today = self.clock.now().astimezone(self.zone).date()
-        return datetime.combine(today - timedelta(days=days), time(), self.zone)
+    def _midnight_before(self, end: datetime, days: int) -> datetime:
+        return datetime.combine(end.astimezone(self.zone).date() - timedelta(days=days), time(), self.zone)
 
 
-def make_report(connection: Connection, since: datetime, until: datetime, zone: tzinfo, zone_name: str) -> Report:
+def make_report(connection: Connection, since: datetime, until: datetime, zone: ZoneInfo) -> Report:
     """Return the report of a period from what is stored."""
     readings, reported = loading.load_readings(connection, since, until)
     exams = history.exams(connection, [one.item_key for one in readings.openings])
@@ -130,7 +131,7 @@ def make_report(connection: Connection, since: datetime, until: datetime, zone: 
         statement=RESEARCH,
         since=since,
         until=until,
-        time_zone=zone_name,
+        time_zone=zone.key,
         exams=loading.count_exams(connection, since, until),
         compared=len(mine),
         adherence=_followed(mine),

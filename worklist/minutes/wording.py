@@ -54,11 +54,6 @@ def lines(report: Report, local: Callable[[datetime], str]) -> list[str]:
     ]
 
 
-def saved_and_lost(report: Report) -> list[str]:
-    """Return what was saved and lost over the whole period, by all pathways: a line each."""
-    return [_line(one) for one in report.figures if one.week is None and one.pathway is None and one.exams]
-
-
 def _table(figures: Sequence[Figure]) -> Iterable[str]:
     heading = None
     for one in figures:

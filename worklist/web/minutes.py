@@ -9,14 +9,14 @@ from fastapi import FastAPI, Query
 
 from voorrang.clock import Clock
 from voorrang.database import Database
-from worklist.minutes.report import Minutes, Report
+from worklist.minutes.report import USUAL_DAYS, Minutes, Report
 
 
 def add_minutes_route(app: FastAPI, database: Database, clock: Clock, zone: ZoneInfo) -> None:
     """Add the route to an application."""
-    minutes = Minutes(database, clock, zone, zone.key)
+    minutes = Minutes(database, clock, zone)
 
     @app.get("/api/worklist/minutes")
-    def saved_and_lost(days: Annotated[int, Query(ge=1, le=92)] = 28) -> Report:
+    def saved_and_lost(days: Annotated[int, Query(ge=1, le=92)] = USUAL_DAYS) -> Report:
         """Return what the order of the list saved, and what it cost the others, in so many days until now."""
-        return minutes.report(minutes.days_ago(days))
+        return minutes.report(days=days)
