@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,7 +37,9 @@ from worklist.minutes import history
 from worklist.minutes.figures import Measure
 from worklist.minutes.report import Minutes, Report
 from worklist.minutes.tables import placed
+from worklist.minutes.telling_apart import LONGEST
 from worklist.ranking import Ranking
+from worklist.reading.claims import CLAIM_MINUTES
 from worklist.reading.log import Reader
 
 pytestmark = pytest.mark.integration
@@ -258,7 +260,42 @@ def test_the_api_and_the_command_say_the_same(
     assert "saved, flagged exams" in told
     assert "+6.0 min in all" in told
     assert "cost 0.3, 0.05 a minute saved" in told
-    assert main(["minutes", "--since", "yesterday"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (["--since", "yesterday"], "yesterday is not a date such as 2026-11-01"),
+        (["--until", "2026-02-30"], "2026-02-30 is not a date such as 2026-11-01"),
+        (["--since", "0001-01-01"], "not a day of these centuries"),
+        (["--since", "2026-11-03", "--until", "2026-11-01"], "--since 2026-11-03 is after the end of the period"),
+        (["--since", "2999-01-01"], "--since 2999-01-01 is after the end of the period"),
+    ],
+)
+def test_a_wrong_period_is_a_mistake_of_usage_and_says_which(
+    wrong: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["minutes", *wrong])
+
+    assert ended.value.code == 2
+    assert why in capsys.readouterr().err
+
+
+def test_without_a_beginning_the_period_is_the_four_weeks_before_its_end(world: World) -> None:
+    go_to(world, 0)
+    found = Minutes(world.database, world.clock, ZoneInfo("Europe/Brussels"))
+    asked = found.report(until=datetime(2026, 11, 2, tzinfo=ZoneInfo("Europe/Brussels")))
+
+    assert (asked.since, asked.until) == (
+        datetime(2026, 10, 4, 22, tzinfo=UTC),  # midnight of 5 October, in summer time
+        datetime(2026, 11, 1, 23, tzinfo=UTC),
+    )
+    assert found.report(days=1).since == datetime(2026, 10, 31, 23, tzinfo=UTC)
+
+
+def test_a_reading_that_nobody_closed_lasts_as_long_as_a_claim_does() -> None:
+    assert timedelta(minutes=CLAIM_MINUTES) == LONGEST
 
 
 def _plain(figures: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -290,6 +327,20 @@ def test_the_list_as_it_was_before_the_migration_has_its_places(fresh_database: 
             assert connection.execute(text("SELECT count(*) FROM worklist_placed")).scalar_one() == 1
 
     assert after == before
+
+
+def test_the_migration_writes_the_loudest_word_of_a_pathway_as_ranking_does(world: World) -> None:
+    go_to(world, 0)
+    tell(world, order(OrderPlaced, study_instance_uids=(uid(1), uid(2))))
+    for number in (1, 2):
+        comes(world, number, 0)
+    world.tell(make_answer(1, 0.9))  # the other has no answer yet
+    _migrate(world.database, "downgrade", "worklist_0003_reading")
+    _migrate(world.database, "upgrade", "heads")
+    with world.database.read() as connection:
+        (last,) = history.exams(connection, [ORDER])[ORDER].history
+
+    assert last.said == {"stroke": "flagged"}
 
 
 def _migrate(database: Any, verb: str, target: str) -> None:

@@ -42,11 +42,21 @@ class Projected:
     saved: Mapping[str, float]
     lost: Mapping[str, float]
 
+    def to_json(self) -> dict[str, float]:
+        """Return it as an object: readers, exams of both kinds, and their minutes in all."""
+        return {
+            "readers": self.readers,
+            "flagged_exams": len(self.saved),
+            "minutes_saved_by_flagged": sum(self.saved.values()),
+            "other_exams": len(self.lost),
+            "minutes_lost_by_others": sum(self.lost.values()),
+        }
+
     def lines(self) -> list[str]:
         """Return it in words, a line each."""
         who = "one reader" if self.readers == 1 else f"{self.readers} readers"
         return [
-            f"if {who} read this list from now on, instead of first come, first read (a projection, nothing measured):",
+            f"if {who} read the whole list by the new order, not by that without AI (a projection, nothing measured):",
             f"  {_line('minutes saved, flagged exams', self.saved)}",
             f"  {_line('minutes lost, the others', self.lost)}",
         ]

@@ -31,6 +31,13 @@ def test_one_reader_opens_the_flagged_one_first_and_the_others_wait_for_it() -> 
         "  minutes saved, flagged exams: +18 in all, +18.0 each of 1",
         "  minutes lost, the others: +16 in all, +8.0 each of 2",
     ]
+    assert found.to_json() == {
+        "readers": 1,
+        "flagged_exams": 1,
+        "minutes_saved_by_flagged": 18.0,
+        "other_exams": 2,
+        "minutes_lost_by_others": 16.0,
+    }
 
 
 def test_with_a_reader_for_each_nobody_gains_or_loses() -> None:
