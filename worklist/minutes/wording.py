@@ -1,4 +1,4 @@
-"""The proof of minutes in words, for a terminal. Pure."""
+"""The proof of minutes in words, for a terminal."""
 
 from __future__ import annotations
 

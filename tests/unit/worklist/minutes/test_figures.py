@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.unit.worklist.reading_days import DAY, ROUTINE, STAT, at, make_exam
+from tests.unit.worklist.minutes.reading_days import DAY, ROUTINE, STAT, at, make_exam
 from voorrang.events.reading_records import HowOpened
 from worklist.minutes.comparing import Compared
 from worklist.minutes.facts import Exam

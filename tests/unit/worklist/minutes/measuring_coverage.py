@@ -1,7 +1,8 @@
 """
-How often the intervals of the proof of minutes hold: `python -m tests.unit.worklist.measuring_coverage [WARDS] [DAYS]`.
+How often the intervals of the proof of minutes hold.
 
-Each ward is simulated and compared by the replay; the truth is the mean over all wards. No test: it takes minutes.
+`python -m tests.unit.worklist.minutes.measuring_coverage [WARDS] [DAYS]`: each ward is simulated and compared by the
+replay; the truth is the mean over all wards. No test: it takes minutes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from collections import defaultdict
 from datetime import UTC
 
-from tests.unit.worklist.reading_days import Ward, by_key
+from tests.unit.worklist.minutes.reading_days import Ward, by_key
 from worklist.minutes.comparing import compare
 from worklist.minutes.figures import Figure, Measure, figures
 

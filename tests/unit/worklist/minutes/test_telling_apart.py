@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.worklist.reading_days import at, minute
+from tests.unit.worklist.minutes.reading_days import at, minute
 from voorrang.events.reading_records import WhyClosed
 from worklist.minutes.facts import Readings
 from worklist.minutes.telling_apart import Closed, Opened, readings

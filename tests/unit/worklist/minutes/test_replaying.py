@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.worklist.reading_days import (
+from tests.unit.worklist.minutes.reading_days import (
     STAT,
     SmallRoom,
     Ward,
