@@ -122,4 +122,4 @@ def _line(words: str, minutes: Mapping[str, float]) -> str:
     if not minutes:
         return f"{words}: there are none"
     total = sum(minutes.values())
-    return f"{words}: {total:+.0f} in all, {total / len(minutes):+.1f} each of {len(minutes)}"
+    return f"{words}: {total:+z.0f} in all, {total / len(minutes):+z.1f} each of {len(minutes)}"

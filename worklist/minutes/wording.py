@@ -68,10 +68,10 @@ def _table(figures: Sequence[Figure]) -> Iterable[str]:
 
 def _line(one: Figure) -> str:
     mean = one.minutes_per_exam
-    each = f"{mean.estimate:+.1f}{_ends(mean, '+.1f')}" if mean else ""
+    each = f"{mean.estimate:+z.1f}{_ends(mean, '+z.1f')}" if mean else ""
     return (
-        f"{_WORDS[one.measure]:24} {one.minutes:+9.1f} min in all, each {each}; "
-        f"{one.exams} exams, {one.followed} in order, {one.by_next} by next"
+        f"{_WORDS[one.measure]:24} {one.minutes:+z9.1f} min in all, each {each}; "
+        f"{_many(one.exams, 'exam')}, {one.followed} in order, {one.by_next} by next"
     )
 
 
@@ -83,15 +83,18 @@ def _before(one: BeforeFirstOpen) -> str:
 
 
 def _cost(one: Cost) -> str:
+    answers = f"{one.pathway}: {_many(one.answers, 'answer')}"
     if one.cost is None:
-        return (
-            f"{one.pathway}: {one.answers} answers without a price: set VOORRANG_CPU_HOUR_COST, VOORRANG_GPU_HOUR_COST"
-        )
+        return f"{answers} without a price: set VOORRANG_CPU_HOUR_COST, VOORRANG_GPU_HOUR_COST"
     if one.per_minute_saved is None:
-        return f"{one.pathway}: {one.answers} answers cost {one.cost:.4g}; no minute was saved"
+        return f"{answers} cost {one.cost:.4g}; no minute was saved"
     each = one.per_minute_saved
     per_minute = f"{each.estimate:.3g} a minute saved{_ends(each, '.3g')}"
-    return f"{one.pathway}: {one.answers} answers cost {one.cost:.4g}, {per_minute}"
+    return f"{answers} cost {one.cost:.4g}, {per_minute}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _share(found: Interval | None) -> str:

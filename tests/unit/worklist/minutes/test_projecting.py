@@ -43,6 +43,7 @@ def test_one_reader_opens_the_flagged_one_first_and_the_others_wait_for_it() -> 
 def test_with_a_reader_for_each_nobody_gains_or_loses() -> None:
     found = project(waiting_rows(ROWS, {"stroke": 8.0}), readers=3)
     assert {*found.saved.values(), *found.lost.values()} == {0.0}
+    assert found.lines()[2] == "  minutes lost, the others: +0 in all, +0.0 each of 2"
 
 
 def test_an_empty_list_has_words_too() -> None:
