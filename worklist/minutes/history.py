@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any
 
@@ -72,8 +73,8 @@ def exams(connection: Connection, item_keys: Collection[str]) -> dict[str, Exam]
 
 
 def _numbers(key: SortKey) -> list[float]:
-    """Return what the policy compares before arrival and key."""
-    return [int(key.tier), key.negative_harm_rate]
+    """Return what the policy compares before arrival and key, which are its last."""
+    return list(astuple(key)[:-2])
 
 
 def _said(views: Iterable[PathwayView]) -> dict[str, str]:
