@@ -1,4 +1,4 @@
-"""The processes of the listener: one for each processor, on the same sockets; one that dies is replaced."""
+"""The processes of the listener: two for each processor, on the same sockets; one that dies is replaced."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Work = Callable[[int, Callable[[], None]], int]
 
 
 def worker_count() -> int:
-    """Return how many processes receive here: Python runs on one processor in each."""
-    return max(1, min(MOST, len(os.sched_getaffinity(0))))
+    """Return how many processes receive here: associations in one process wait for each other's Python."""
+    return min(MOST, 2 * len(os.sched_getaffinity(0)))
 
 
 class Workers:

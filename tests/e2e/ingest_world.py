@@ -35,9 +35,9 @@ from voorrang.readiness import READY_VARIABLE
 from voorrang.settings import Settings
 from voorrang.tables import outbox
 
-START_SECONDS = 40.0
-STOP_SECONDS = 20.0
-SETTLE_SECONDS = 30.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+SETTLE_SECONDS = 120.0
 RESERVE_BYTES = 50_000_000
 
 
@@ -98,6 +98,14 @@ class Program:
         assert self.is_running(), f"{' '.join(self.command)} ended by itself: {self.said()[-1000:]}"
         self._end(signal.SIGKILL)
 
+    def stand_still(self) -> None:
+        """Stop it and its children where they are: nothing more happens until `go_on`, or they are killed."""
+        self._signal_all(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it and its children go on."""
+        self._signal_all(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it in order."""
         if self.is_running():
@@ -106,6 +114,10 @@ class Program:
     def said(self) -> str:
         """Return what it wrote, over all its starts."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for pid in (self.pid, *self.children()):
+            os.kill(pid, number)
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:

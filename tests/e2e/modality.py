@@ -74,7 +74,7 @@ class Modality:
 
     port: int
     instances: Sequence[Outgoing]
-    within_seconds: float = 60.0
+    within_seconds: float = 300.0
     answered: set[str] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)
     associations_lost: int = 0

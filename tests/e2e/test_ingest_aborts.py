@@ -28,7 +28,7 @@ PDU_HEADER, PDV_HEADER = 6, 6
 A_ABORT = bytes([ABORT, 0, 0, 0, 0, 4, 0, 0, 0, 0])
 SPILLED = 1600  # a matrix of some 5 MB: beyond what is kept in memory, so that it comes into a part file
 IDLE_SECONDS = 2
-WITHIN_SECONDS = 10.0
+WITHIN_SECONDS = 120.0
 
 
 def send_abort(scu: RawSCU) -> None:

@@ -30,7 +30,7 @@ KILLED = ["listener"] * 5 + ["worker"] * 6 + ["assembler"] * 5 + ["both"] * 4  #
 SERIES = 12
 SLICES = 50
 CHUNK = SERIES * SLICES // len(KILLED)
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_twenty_kills_in_a_stream_lose_nothing_and_double_nothing(world: IngestW
     for program in (listener, assembler):
         program.start()
         program.wait_ready()
-    modality = Modality(world.port, sent, within_seconds=90)
+    modality = Modality(world.port, sent)
     modality.start(3, may_send=0)
 
     begun_at = world.taken_in_to()
@@ -79,7 +79,7 @@ def test_whatever_is_killed_under_the_supervisor_or_with_it_comes_back(world: In
     supervisor = world.program("serve")
     supervisor.start()
     supervisor.wait_ready()
-    modality = Modality(world.port, sent, within_seconds=60)
+    modality = Modality(world.port, sent)
     modality.start(2, may_send=0)
 
     for number, words in enumerate(("ingest.listening", "ingest assemble", "")):

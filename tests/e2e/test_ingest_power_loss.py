@@ -19,10 +19,11 @@ from sqlalchemy import select
 
 from ingest.admission import Request as StoreRequest
 from ingest.part10 import before_data_set
-from ingest.tables import refusal
+from ingest.tables import instance, refusal
 from ingest.torn import MACHINE_WENT_DOWN
 from tests.e2e.ingest_world import (
     IngestWorld,
+    Program,
     ingest_world,
     require_accounted,
     require_complete,
@@ -38,7 +39,9 @@ from voorrang.purpose import Purpose
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(embedded_missing()), reason=embedded_missing())]
 
 SLICES = 40
-WITHIN_SECONDS = 20.0
+SERIES = 8
+TRIES = 3
+WITHIN_SECONDS = 120.0
 
 
 @pytest.fixture
@@ -52,15 +55,23 @@ def records_since_checkpoint(archive: Path) -> list[Record]:
     return [one for folder in (archive / "write-ahead").glob("[0-9]*") for one in WriteAheadLog(folder).records()]
 
 
-def get_ahead_of_the_disk(world: IngestWorld, modality: Modality) -> None:
-    """Send until rows are there of what no checkpoint covers; when one came in between, the next is seconds away."""
-    for _ in range(2):
-        rows, answered = world.taken_in_to(), len(modality.answered)
+def rows_of_what_may_be_lost(world: IngestWorld) -> int:
+    """Count what the database knows already and the rest of the disk may not."""
+    locators = [json.loads(one.meta)["locator"] for one in records_since_checkpoint(world.settings.archive_dir)]
+    return len(world.rows(select(instance.c.locator).where(instance.c.locator.in_(locators))))
+
+
+def stand_still_ahead_of_the_disk(world: IngestWorld, modality: Modality, listener: Program) -> None:
+    """Stop the listener in the middle of a series, so that no checkpoint comes any more; go on when one just came."""
+    for _ in range(TRIES):
+        answered = len(modality.answered)
         modality.let_go_on(SLICES)
         wait_until(modality.has_sent(answered + SLICES // 2), WITHIN_SECONDS, "half of a series")
-        wait_until(lambda rows=rows: world.taken_in_to() != rows, WITHIN_SECONDS, "rows")  # type: ignore[misc]
+        listener.stand_still()
         if len(records_since_checkpoint(world.settings.archive_dir)) >= SLICES // 2:
             return
+        listener.go_on()
+    pytest.fail("a checkpoint after each half series")
 
 
 def lose_power(archive: Path, rng: random.Random) -> int:
@@ -111,7 +122,7 @@ def cut(segment: Path, unsynced: Collection[str]) -> None:
 
 def test_what_was_answered_before_the_power_went_is_there_when_it_is_back(world: IngestWorld) -> None:
     rng = random.Random(7)
-    sent = [one for k in range(4) for one in make_series(k, SLICES, 120)]
+    sent = [one for k in range(SERIES) for one in make_series(k, SLICES, 120)]
     listener, assembler = world.program("listen"), world.program("assemble")
     for program in (listener, assembler):
         program.start()
@@ -119,7 +130,8 @@ def test_what_was_answered_before_the_power_went_is_there_when_it_is_back(world:
     modality = Modality(world.port, sent)
     modality.start(3, may_send=0)
 
-    get_ahead_of_the_disk(world, modality)
+    stand_still_ahead_of_the_disk(world, modality, listener)
+    wait_until(lambda: rows_of_what_may_be_lost(world) > 0, WITHIN_SECONDS, "rows of what may be lost")
     listener.kill()
     assembler.kill()
     assert lose_power(world.settings.archive_dir, rng) >= SLICES // 4
@@ -127,11 +139,9 @@ def test_what_was_answered_before_the_power_went_is_there_when_it_is_back(world:
 
     listener.start()  # the second time nobody has read the ledger
     listener.wait_ready()
-    before = len(modality.answered)
-    modality.let_go_on(2 * SLICES)
-    wait_until(modality.has_sent(before + SLICES), WITHIN_SECONDS, "another series")
+    stand_still_ahead_of_the_disk(world, modality, listener)
     listener.kill()
-    assert lose_power(world.settings.archive_dir, rng) >= SLICES // 2
+    assert lose_power(world.settings.archive_dir, rng) >= SLICES // 4
     torn.append(leave_half(world, sent[-2]))
 
     for program in (listener, assembler):

@@ -17,7 +17,7 @@ from voorrang.clock import ManualClock
 from voorrang.database import Database
 
 HERE = "127.0.0.1"
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 60.0
 SOON = 0.3  # seconds: how long a listener waits that is to lose its patience within a test
 ABORT_PDU_BYTES = 10
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from ingest.listening.workers import worker_count
 from ingest.tally import Count
 from tests import pdus
 from tests.integration.knocking import TIMEOUT_SECONDS, knocking, read_to_end
@@ -21,7 +20,6 @@ from tests.neighbours.starting import wait_until
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform != "linux", reason="addresses of loopback, and processes read from /proc"),
-    pytest.mark.skipif(worker_count() < 2, reason="one processor: the listener has one process"),
 ]
 
 MOST = 4  # associations; one address can have half of them

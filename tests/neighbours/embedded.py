@@ -12,8 +12,8 @@ from tests.neighbours.starting import answers, free_port, wait_until
 from voorrang.stack.broker import broker_child
 from voorrang.stack.child import Child
 
-START_SECONDS = 20.0
-STOP_SECONDS = 10.0
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)

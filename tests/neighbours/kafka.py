@@ -20,7 +20,7 @@ from voorrang.errors import RetryableError
 from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 PROPERTIES = """\
 process.roles=broker,controller
