@@ -188,8 +188,10 @@ def test_an_order_that_comes_after_its_images_takes_their_history_and_their_read
     tell(world, order(OrderPlaced, study_instance_uids=(uid(1),)))
     go_to(world, 9)
     world.reading.done(ORDER, ANNA)
-    (row,) = proof(world).items
+    found = proof(world)
+    (row,) = found.items
 
+    assert (found.exams.came, found.exams.read_here, found.exams.read_elsewhere) == (1, 1, 0)
     assert (row.item_key, row.opened_at) == (ORDER, NOON + timedelta(minutes=BEGIN + 3))
     assert row.followed
 

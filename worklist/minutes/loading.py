@@ -99,9 +99,11 @@ def load_costs(connection: Connection, since: datetime, until: datetime) -> dict
 
 def count_exams(connection: Connection, since: datetime, until: datetime) -> Exams:
     """Return what became of the exams of a period."""
-    was_opened = (
-        select(decision.c.id).where(decision.c.item_key == item.c.item_key, decision.c.act == Act.OPENED.value).exists()
+    # Of what was opened before its order came, the log has the order's key where the reading moved.
+    begun = select(decision.c.item_key).where(
+        decision.c.act.in_([Act.OPENED.value, Act.MOVED.value]), decision.c.at >= since
     )
+    was_opened = item.c.item_key.in_(begun)
     rows = connection.execute(
         select(item.c.standing, item.c.done_by_hand, was_opened.label("opened"), func.count().label("n"))
         .where(item.c.arrived_at >= since, item.c.arrived_at < until)
