@@ -21,6 +21,7 @@ _MODULES = {  # by command, in the order of the help
     "where": "where",
     "model": "models",
     "simulate": "simulate",
+    "minutes": "minutes",
     "migrate": "migrate",
     "doctor": "doctor",
     "bench": "bench",

@@ -15,6 +15,7 @@ from voorrang.register import Activation
 from voorrang.runtime import Runtime
 from worklist import store
 from worklist.banners import banners
+from worklist.minutes import history
 from worklist.orders.facts import Standing
 from worklist.origins import origin_of
 from worklist.policy import TierOrder, sort_key
@@ -55,6 +56,7 @@ class Ranking:
         version = store.put_item(connection, facts, key, view, now)
         if version is None:
             return
+        history.record(connection, facts, key, view, now)
         speaks, settled = view.speaks, facts.settled
         is_open = settled.standing is Standing.OPEN
         if not is_open:

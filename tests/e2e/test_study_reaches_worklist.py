@@ -132,6 +132,13 @@ def test_demo_prints_one_object_and_ends(tmp_path: Path) -> None:
         ("stroke", "scored", 2, 1),
     ]
     assert all(s["reason"] for s in found["studies"])
+    assert found["in_minutes"] == {  # each waits for the other's reading: of a head, eight minutes
+        "readers": 1,
+        "flagged_exams": 1,
+        "minutes_saved_by_flagged": 8.0,
+        "other_exams": 1,
+        "minutes_lost_by_others": 8.0,
+    }
     quiet_seconds = load_pathways(None)["stroke"].complete.quiet_seconds
     for one in found["studies"]:  # by the events' own times; what a machine at rest takes is in the demo's figures
         started, ranked = one["seconds_last_slice_to_completed"], one["seconds_last_slice_to_ranked"]

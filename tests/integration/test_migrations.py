@@ -10,6 +10,7 @@ from sqlalchemy import MetaData, text
 import inference.tables
 import ingest.tables
 import voorrang.tables
+import worklist.minutes.tables
 import worklist.orders.tables
 import worklist.reading.tables
 import worklist.tables

@@ -28,6 +28,7 @@ from voorrang.settings import Settings
 from voorrang.statement import RESEARCH
 from voorrang.tables import identity_patient, identity_study
 from worklist.handlers import handlers
+from worklist.minutes.tables import placed
 from worklist.ranking import Ranking
 from worklist.reading.tables import shown
 from worklist.tables import answer, item, study
@@ -37,7 +38,7 @@ PATHWAY = "stroke"
 FLAGGED = 10
 # Of every ten items: which are of no pathway, and which of one whose model has answered; the rest still waits for it.
 _NO_PATHWAY, _ANSWERED = 4, 4
-_COPIED: Sequence[Table] = (identity_patient, identity_study, study, answer, shown, item)
+_COPIED: Sequence[Table] = (identity_patient, identity_study, study, answer, shown, placed, item)
 
 
 @dataclass(slots=True)
@@ -195,10 +196,9 @@ def _name(filled: Filled, number: int) -> None:
 
 
 def _key_of(table: Table) -> Any:
-    return table.c["item_key" if table in (item, shown) else "patient_key" if table is identity_patient else _UID]
-
-
-_UID = "study_instance_uid"
+    if table in (item, shown, placed):
+        return table.c.item_key
+    return table.c.patient_key if table is identity_patient else table.c.study_instance_uid
 
 
 def _rows_of(connection: Connection, table: Table, uid: str) -> list[dict[str, Any]]:
@@ -220,4 +220,4 @@ def _copy(row: dict[str, Any], uid: str, number: int) -> dict[str, Any]:
             return found.replace(uid, uid_of(number))
         return json.loads(json.dumps(found).replace(uid, uid_of(number))) if isinstance(found, list | dict) else found
 
-    return {name: value(name, found) for name, found in row.items()}
+    return {name: value(name, found) for name, found in row.items() if name != "id"}  # that is the database's to give

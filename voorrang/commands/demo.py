@@ -85,13 +85,14 @@ def _print_orders(report: DemoReport, names: dict[str, str]) -> None:
     left = [uid for uid in report.order_at_the_end if uid in ranked]
     now = [(f"{rank:>2}", uid, ranked[uid]["reason"]) for rank, uid in enumerate(left, start=1)]
     gone = [(" -", uid, "reported, and off the list since") for uid in ranked.keys() - set(left)]
-    lines = ["", f"{'first come, first read':<26}{'the order now':<26}why"]
+    lines = ["", f"{'the order without AI':<26}{'the order now':<26}why"]
     for old, (rank, uid, reason) in zip(by_arrival, now + gone, strict=True):
         came = names.get(old["study_instance_uid"], "")
         lines.append(f"{old['rank_fifo']:>2} {came:<23}{rank} {names.get(uid, ''):<23}{reason}")
     for order in report.orders:
         name = names.get(order["study_instance_uid"], "")
         lines.append(f"order of {name}: {order['urgency']}, acknowledged {order['acknowledged']}, came {order['rank']}")
+    lines += ["", *report.in_minutes.lines()]
     timed = [row for row in report.rows if row["seconds_last_slice_to_ranked"] is not None]
     if timed:
         lines.append("")

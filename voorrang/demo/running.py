@@ -14,6 +14,8 @@ from voorrang.demo.ordering import Acknowledged, DemoOrder, place_orders, report
 from voorrang.demo.scratch import AE_TITLE, ScratchStack
 from voorrang.demo.sending import Outgoing, Sent, send_studies
 from voorrang.errors import ConfigurationError
+from voorrang.pathways.loading import load_pathways
+from worklist.minutes.projecting import Projected, project, waiting_rows
 
 SETTLE_SECONDS = 600
 LOOK_EVERY_SECONDS = 0.25
@@ -27,13 +29,14 @@ class DemoReport:
     """
     What came of a demo: `rows` with every exam on the list, then what was reported, and the order of what is left.
 
-    `order_at_the_end` is study UIDs, next to read first.
+    `in_minutes` is what the order before the report would bring; `order_at_the_end` is study UIDs, next to read first.
     """
 
     rows: tuple[dict[str, Any], ...]
     accepted_instances: int
     accounted_instances: int
     urgent_moved_up: bool | None
+    in_minutes: Projected
     orders: tuple[dict[str, Any], ...] = ()
     exams_without_pathway: tuple[dict[str, Any], ...] = ()
     reported: dict[str, Any] | None = None
@@ -46,6 +49,7 @@ class DemoReport:
             "accepted_instances": self.accepted_instances,
             "accounted_instances": self.accounted_instances,
             "urgent_moved_up": self.urgent_moved_up,
+            "in_minutes": self.in_minutes.to_json(),
             "orders": list(self.orders),
             "exams_without_pathway": list(self.exams_without_pathway),
             "reported": self.reported,
@@ -202,7 +206,15 @@ def report(
         sum(one.accepted for one in sent),
         accounted_instances(stack.settings, uids),
         _moved_up(rows, items, urgent),
+        _in_minutes(stack, items),
     )
+
+
+def _in_minutes(stack: ScratchStack, items: dict[str, dict[str, Any]]) -> Projected:
+    pathways = load_pathways(stack.settings.pathways_dir)
+    reading_minutes = {name: pathway.reading.minutes for name, pathway in pathways.items()}
+    once = {item["item_key"]: item for item in items.values()}  # an item may have several studies
+    return project(waiting_rows(once.values(), reading_minutes), readers=1)
 
 
 def _items(stack: ScratchStack) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ from voorrang.database import Connection
 from voorrang.events.reading_records import WhyClosed
 from voorrang.runtime import Runtime
 from worklist import store
+from worklist.minutes import history
 from worklist.orders.facts import Standing
 from worklist.reading import announcing, calls, claims, log, shown
 from worklist.reading.escalating import WhyEnded
@@ -64,6 +65,7 @@ def follow_studies(connection: Connection, before: str, after: str, now: datetim
     if before == after or store.item_facts(connection, before).studies:
         return
     shown.follow(connection, before, after)
+    history.follow(connection, before, after)
     calls.rename(connection, before, after)
     moved = claims.held(connection, [before]).get(before)
     if moved is None:

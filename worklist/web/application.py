@@ -23,6 +23,7 @@ from voorrang.settings import Settings
 from worklist.listing import PAGE, Lister, Listing
 from worklist.reading.acts import Reading
 from worklist.reading.refusing import ActRefusedError
+from worklist.web.minutes import add_minutes_route
 from worklist.web.orders import add_order_routes
 from worklist.web.pictures import picture_caching, picture_routes
 from worklist.web.reading import WHY_WRONG, reading_routes, refused
@@ -103,6 +104,7 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         return Response(lister.listing(limit, offset).model_dump_json(), media_type="application/json")
 
     add_order_routes(app, lister.database)
+    add_minutes_route(app, lister.database, lister.clock, zone)
 
     @app.get("/", response_class=HTMLResponse)
     def page(request: Request, offset: Offset = 0) -> Response:

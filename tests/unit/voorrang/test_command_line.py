@@ -20,6 +20,7 @@ COMMANDS = [
     "where",
     "model",
     "simulate",
+    "minutes",
     "migrate",
     "doctor",
     "bench",

@@ -1,0 +1,88 @@
+"""Intervals from days: what they say when there is nothing to say, and how often they hold."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from worklist.minutes.intervals import FEWEST_DAYS, mean_over_days, share
+
+DAYS = st.lists(st.tuples(st.floats(-500, 500), st.integers(0, 20)), min_size=FEWEST_DAYS, max_size=12)
+
+
+def test_nothing_has_no_mean_and_few_days_no_interval() -> None:
+    assert mean_over_days([0.0, 0.0], [0, 0]) is None
+    few = mean_over_days([30.0, 10.0, 0.0, 20.0, 0.0, 0.0], [3, 1, 0, 2, 0, 0])
+    assert few is not None
+    assert (few.estimate, few.low, few.high) == (10.0, None, None)
+
+
+def test_days_that_are_alike_leave_no_doubt() -> None:
+    alike = mean_over_days([0.0] * 8, [3, 1, 4, 1, 5, 9, 2, 6])
+    assert alike is not None
+    assert (alike.estimate, alike.low, alike.high) == (0.0, 0.0, 0.0)
+
+
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(DAYS, st.randoms(use_true_random=False))
+def test_the_order_of_days_changes_nothing(days: list[tuple[float, int]], chance: random.Random) -> None:
+    shuffled = list(days)
+    chance.shuffle(shuffled)
+    assert mean_over_days(*_apart(days)) == mean_over_days(*_apart(shuffled))
+
+
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(DAYS)
+def test_saved_and_lost_are_one_interval_read_both_ways(days: list[tuple[float, int]]) -> None:
+    sums, counts = _apart(days)
+    saved, lost = mean_over_days(sums, counts), mean_over_days([-value for value in sums], counts)
+    assert (saved is None) == (lost is None)
+    if saved is not None and lost is not None:
+        assert saved.estimate == pytest.approx(-lost.estimate)
+        assert (saved.low is None) == (lost.low is None)
+
+
+def test_it_holds_nearly_as_often_as_it_says_on_skewed_days() -> None:
+    """Three weeks, 150 times: on a busy day, one in four, more is flagged and each saves more."""
+    chance = random.Random(16)
+    held = 0
+    for _ in range(150):
+        sums, counts = [], []
+        for _ in range(21):
+            burden = chance.choice([0.5, 0.5, 0.5, 2.5])
+            count = sum(chance.random() < 0.1 * burden for _ in range(60))
+            counts.append(count)
+            sums.append(sum(chance.gauss(8.0 * burden, 4.0) for _ in range(count)))
+        found = mean_over_days(sums, counts)
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 8.0 * _mean_burden() <= found.high
+    assert 0.9 < held / 150 < 0.99
+
+
+def _mean_burden() -> float:
+    """Return the burden of the day of an exam drawn at random."""
+    burdens = (0.5, 0.5, 0.5, 2.5)
+    return sum(burden**2 for burden in burdens) / sum(burdens)
+
+
+@pytest.mark.parametrize(("successes", "of"), [(0, 10), (3, 10), (10, 10), (77, 100)])
+def test_a_share_has_the_interval_of_wilson(successes: int, of: int) -> None:
+    found = share(successes, of)
+    second_opinion = binomtest(successes, of).proportion_ci(method="wilson")
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((second_opinion.low, second_opinion.high), abs=1e-9)
+
+
+def test_a_share_of_nothing_is_none() -> None:
+    assert share(0, 0) is None
+
+
+def _apart(days: list[tuple[float, int]]) -> tuple[list[float], list[int]]:
+    """Return sums and counts; a day without an exam has nothing."""
+    return [value if count else 0.0 for value, count in days], [count for _, count in days]

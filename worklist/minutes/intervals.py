@@ -1,0 +1,123 @@
+"""
+Means over days, with an interval from the spread of days, never from that of single exams. Pure.
+
+Exams of one day wait together: what one gains others lose, and a busy hour delays all. So whole days are drawn again.
+A few bad days make most of the minutes, so the interval is that of the bootstrap-t, which knows skewed days; the
+plain one and Student's t were too narrow by far (ADR 16).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import mul
+from statistics import NormalDist
+
+CONFIDENCE = 0.95
+FEWEST_DAYS = 5
+DRAWS = 999
+METHOD = "bootstrap-t over days, 999 draws, 95 % (Efron and Tibshirani 1993, 12.5)"
+SHARE_METHOD = "Wilson score interval, 95 % (Wilson 1927, J Am Stat Assoc 22:209-212)"
+
+_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate and where it lies at 95 % confidence; the ends are None where nothing tells."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+
+
+def mean_over_days(sums: Sequence[float], counts: Sequence[int]) -> Interval | None:
+    """
+    Return the mean per exam.
+
+    Parameters
+    ----------
+    sums
+        Of each day, the sum over its exams.
+    counts
+        Of each day, how many exams; on a day without any, nothing was gained or lost.
+
+    Returns
+    -------
+    Interval or None
+        None without an exam; without ends when fewer than five days have one.
+
+    Notes
+    -----
+    The same days give the same interval, in whatever order they come: the draws are made once for a number of days.
+
+    References
+    ----------
+    Efron and Tibshirani, An introduction to the bootstrap (1993), section 12.5; the ratio of two sums and its standard
+    error: Cochran, Sampling Techniques, 3rd ed. (1977), section 2.11.
+    """
+    total = sum(counts)
+    if not total:
+        return None
+    estimate = math.fsum(sums) / total
+    if sum(1 for count in counts if count) < FEWEST_DAYS:
+        return Interval(estimate, None, None)
+    days = sorted(zip(sums, counts, strict=True))
+    error = _standard_error(days, estimate, [1] * len(days))
+    if not error:
+        return Interval(estimate, estimate, estimate)
+    distances = sorted(
+        (again - estimate) / spread
+        for again, spread in (_drawn_again(days, times) for times in _draws(len(days)))
+        if spread
+    )
+    if len(distances) < DRAWS / 2:
+        return Interval(estimate, None, None)
+    tail = round((1 - CONFIDENCE) / 2 * len(distances))
+    return Interval(estimate, estimate - distances[-1 - tail] * error, estimate - distances[tail] * error)
+
+
+def share(successes: int, of: int) -> Interval | None:
+    """
+    Return a share; None of nothing.
+
+    References
+    ----------
+    Wilson (1927), Probable inference, the law of succession, and statistical inference, J Am Stat Assoc 22:209-212.
+    """
+    if not of:
+        return None
+    found = successes / of
+    middle = (found + _Z**2 / (2 * of)) / (1 + _Z**2 / of)
+    half = _Z / (1 + _Z**2 / of) * math.sqrt(found * (1 - found) / of + _Z**2 / (4 * of**2))
+    return Interval(found, max(0.0, middle - half), min(1.0, middle + half))
+
+
+@lru_cache(maxsize=128)
+def _draws(days: int) -> tuple[tuple[int, ...], ...]:
+    """Return how often each day is drawn, 999 times."""
+    chance = random.Random(days)
+    counted = (Counter(chance.choices(range(days), k=days)) for _ in range(DRAWS))
+    return tuple(tuple(times[day] for day in range(days)) for times in counted)
+
+
+def _drawn_again(days: Sequence[tuple[float, int]], times: Sequence[int]) -> tuple[float, float]:
+    """Return the mean of a draw and its standard error; an error of 0 when it has none."""
+    total = sum(map(mul, times, (count for _, count in days)))
+    if not total:
+        return 0.0, 0.0
+    estimate = sum(map(mul, times, (value for value, _ in days))) / total
+    return estimate, _standard_error(days, estimate, times)
+
+
+def _standard_error(days: Sequence[tuple[float, int]], estimate: float, times: Sequence[int]) -> float:
+    number = len(days)
+    total: int = sum(map(mul, times, (count for _, count in days)))
+    squares: float = sum(
+        t * (value - estimate * count) ** 2 for t, (value, count) in zip(times, days, strict=True) if t
+    )
+    return math.sqrt(number * squares / (number - 1)) / total
