@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     hl7_tls_port: int = Field(default=0, ge=0, le=65535, description="0: without TLS")
     hl7_senders: dict[str, MessageSenderRule] = Field(default_factory=dict, description="by MSH-3")
     hl7_max_message_bytes: int = Field(default=4 << 20, ge=4096)
+    hl7_keep_days: int = Field(default=90, ge=1, description="rows of messages; refused ones until settled")
     hl7_idle_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
     association_idle_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     max_associations: int = Field(default=64, ge=1)

@@ -42,7 +42,7 @@ ENV PATH=/opt/voorrang/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 WORKDIR /var/lib/voorrang
-EXPOSE 11112 9101
+EXPOSE 11112 2575 9101
 # Without proxies: a proxy set for all containers must not answer for this one. Any answer but 2xx raises, exit 1.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:9101/-/ready', timeout=4)"]

@@ -15,14 +15,13 @@ from voorrang.runtime import Runtime
 
 COUNT_EVERY_SECONDS = 5.0
 PRUNE_EVERY_SECONDS = 60.0
-KEEP_MESSAGES = timedelta(days=90)  # a sender that repeats one later is heard again, which changes nothing
 MESSAGES_A_STEP = 500
 
 
-def prune(post: Announcer) -> None:
+def prune(post: Announcer, keep_days: int) -> None:
     """Delete a bounded number of rows of messages that are older than they are kept."""
     with post.database.write() as connection:
-        store.prune_messages(connection, post.clock.now() - KEEP_MESSAGES, MESSAGES_A_STEP)
+        store.prune_messages(connection, post.clock.now() - timedelta(days=keep_days), MESSAGES_A_STEP)
 
 
 def serve_orders(runtime: Runtime) -> None:
@@ -35,7 +34,7 @@ def serve_orders(runtime: Runtime) -> None:
         When a port is taken, or the files of TLS cannot be used.
     """
     settings = runtime.settings
-    runtime.every(PRUNE_EVERY_SECONDS, "old messages", partial(prune, runtime))
+    runtime.every(PRUNE_EVERY_SECONDS, "old messages", partial(prune, runtime, settings.hl7_keep_days))
     runtime.every(COUNT_EVERY_SECONDS, "orders waiting", partial(count_waiting, runtime))
     files = settings.tls_files() if settings.hl7_tls_port else None
     context = server_context(TLSFiles(*files)) if files else None

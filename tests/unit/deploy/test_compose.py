@@ -86,14 +86,16 @@ def test_every_dependency_has_a_condition_that_can_come_true(services: Services)
 
 
 def test_every_published_port_is_on_loopback(services: Services) -> None:
-    published = {}
+    published: dict[str, list[int]] = {}
     for name, service in services.items():
         for port in service.get("ports", []):
             host, outer, inner = port.split(":")
             assert host == "127.0.0.1", f"{name}: {port}"
             assert outer == inner
-            published[name] = int(inner)
-    assert published == {"ingest": 11112, "worklist": 8080, "prometheus": 9090}
+            published.setdefault(name, []).append(int(inner))
+    assert published == {"ingest": [11112, 2575], "worklist": [8080], "prometheus": [9090]}
+    listening = services["ingest"]["environment"]
+    assert published["ingest"] == [listening["VOORRANG_DICOM_PORT"], listening["VOORRANG_HL7_PORT"]]
 
 
 def test_broker_database_and_monitoring_have_no_way_out(compose: dict[str, Any], services: Services) -> None:
