@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, exists, or_, select, update
 
 from inference.selection import Quality, Rival
-from inference.tables import answered
+from inference.tables import answered, rejection
 from voorrang.events.records import ModelIdentity, SeriesCompleted
 from voorrang.outbox import insert_once
 
@@ -56,6 +56,8 @@ def find(connection: Connection, record: SeriesCompleted, models: Mapping[str, M
     """
     Return the other series of the study that models have scored on this pathway, as their latest answers stand.
 
+    One whose images were rejected since is none of them.
+
     Parameters
     ----------
     connection
@@ -65,10 +67,15 @@ def find(connection: Connection, record: SeriesCompleted, models: Mapping[str, M
     models
         By name; answers of another version or other weights are not seen.
     """
+    r = rejection.c
+    is_void = (r.series_instance_uid == answered.c.series_instance_uid) & (
+        r.series_revision >= answered.c.series_revision
+    )
     rows = connection.execute(
         select(answered)
         .where(answered.c.study_instance_uid == record.study_instance_uid, answered.c.pathway == record.pathway)
         .where(answered.c.series_instance_uid != record.series_instance_uid)
+        .where(~exists().where(is_void))
         .order_by(answered.c.series_instance_uid)
     ).all()
     names = {_exactly(model): name for name, model in models.items()}

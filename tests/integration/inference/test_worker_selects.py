@@ -17,12 +17,12 @@ from inference.reading import AS_IT_IS, Outcome
 from inference.running.messages import Job
 from inference.volume import Volume
 from inference.worker import Worker
-from tests.builders import MODEL, SERIES_UID, make_event, make_runtime, make_series_completed
+from tests.builders import MODEL, SERIES_UID, START, make_event, make_runtime, make_series_completed
 from tests.integration.inference.archived import archive_series
 from voorrang.archive import Archive
 from voorrang.database import Database
 from voorrang.events.envelope import decode
-from voorrang.events.records import FindingsScored, ModelIdentity, SeriesCompleted
+from voorrang.events.records import FindingsScored, ModelIdentity, SeriesCompleted, SeriesRejected
 from voorrang.pathways.criteria import SeriesCriteria
 from voorrang.pathways.pathway import ModelUse
 from voorrang.runtime import Runtime
@@ -141,6 +141,23 @@ def test_a_better_series_that_comes_later_is_read_too_and_the_score_before_it_st
     site.hand_over(thick)  # again, as after a restart
     assert site.first.read_hu == [5, 2]
     assert site.told() == {2: SCORED, 5: SCORED}
+
+
+def test_a_series_whose_images_were_rejected_keeps_no_other_from_being_read(site: Site) -> None:
+    thin = site.complete(THIN)
+    site.worker.on_series_rejected(
+        make_event(
+            SeriesRejected(
+                study_instance_uid=thin.study_instance_uid,
+                series_instance_uid=thin.series_instance_uid,
+                series_revision=thin.series_revision,
+                reason="quality",
+                rejected_at=START,
+            )
+        )
+    )
+    site.complete(THICK)
+    assert site.told()[5] == SCORED
 
 
 @pytest.mark.parametrize("order", list(permutations([THIN, MIDDLE, THICK])))
