@@ -67,6 +67,7 @@ INFERENCE_PROCESSES_ENDED = Counter(
 )
 
 ITEMS_OPEN = Gauge("voorrang_worklist_items", "Items on the list", ["tier", "state"])
+ITEMS_EXPIRED = Gauge("voorrang_worklist_expired_items", "Items that wait beyond the cap of their tier", ["tier"])
 LAST_SLICE_TO_PRIORITY_SECONDS = Histogram(
     "voorrang_last_slice_to_priority_seconds",
     "From the last slice received to the priority visible on the list",

@@ -7,7 +7,7 @@ event that somebody forges, a pathway file, a setting or a restart raises nothin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -101,6 +101,7 @@ def activate(
     by: Actor,
     now: datetime,
     envelope: EnvelopeFacts,
+    calibration_digest: str | None = None,
 ) -> Activation:
     """
     Give a registered version an influence on a pathway, with what the pathway file says today.
@@ -122,7 +123,7 @@ def activate(
         "lift_to": pathway.delay.lift_to,
         "harm_per_minute": pathway.delay.harm_per_minute,
         "reading_minutes": pathway.reading.minutes,
-        "calibration_digest": None,
+        "calibration_digest": calibration_digest,
     }
     number = _decide(connection, pathway.name, model, values, by, now)
     record = ModelActivated(activation=number, pathway=pathway.name, model=_identity(model), **values)
@@ -186,7 +187,9 @@ class Standing:
     banner: str | None
 
 
-def standing_of(activations: Sequence[Activation], pathway: Pathway, model_id: str) -> Standing:
+def standing_of(
+    activations: Sequence[Activation], pathway: Pathway, model_id: str, calibrations: Collection[str] = ()
+) -> Standing:
     """
     Decide what the activated version of a model may do on a pathway, whoever answers.
 
@@ -198,12 +201,14 @@ def standing_of(activations: Sequence[Activation], pathway: Pathway, model_id: s
         The pathway as its file says today.
     model_id
         The model.
+    calibrations
+        Digests of the calibration files that are there and unchanged.
 
     Returns
     -------
     Standing
         Influence none, with a banner, when there is no decision, when the model was suspended, or when the pathway
-        file differs from what was activated.
+        file or the calibration differs from what was activated.
     """
     use = pathway.model_use(model_id)
     found = next((a for a in activations if (a.pathway, a.model.model_id) == (pathway.name, model_id)), None)
@@ -217,6 +222,9 @@ def standing_of(activations: Sequence[Activation], pathway: Pathway, model_id: s
     asked = (use.operating_point, delay.lift_to, delay.harm_per_minute, pathway.reading.minutes)
     if asked != (found.operating_point, found.lift_to, found.harm_per_minute, found.reading_minutes):
         text = f"pathway {pathway.name} differs from what was activated for {model_id}: the order is without it"
+        return Standing(Influence.NONE, found, text)
+    if found.calibration_digest is not None and found.calibration_digest not in calibrations:
+        text = f"the calibration of {model_id} for {pathway.name} is gone or was changed: the order is without it"
         return Standing(Influence.NONE, found, text)
     if found.influence is Influence.DISPLAY:
         return Standing(Influence.DISPLAY, found, f"{model_id} is shown for {pathway.name} but moves nothing")

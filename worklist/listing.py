@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from voorrang import identity, register
+from voorrang.calibration import load_activated
 from voorrang.clock import Clock
 from voorrang.database import Connection, Database
 from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
 from worklist import store
-from worklist.banners import banners
+from worklist.banners import banners, overload_banners
+from worklist.explaining import explain
+from worklist.ranking import digests_of
 from worklist.states import ItemState
 from worklist.wording import reason_line, shown_state
 
@@ -32,10 +36,16 @@ class PathwayRow(BaseModel):
     reason_code: str
     reason: str
     position_mm: tuple[float, float, float] | None
+    probability: float | None = None
 
 
 class Row(BaseModel):
-    """One item; `rank` is null for a prior. `patient` and `accession_number` only where names may be shown."""
+    """
+    One item; `rank` is null for a prior.
+
+    `explanation` is its place in one line, in nl, fr and en. `patient` and `accession_number` only where names may be
+    shown.
+    """
 
     rank: int | None
     rank_without_ai: int | None
@@ -45,6 +55,7 @@ class Row(BaseModel):
     shown_state: str
     provisional: bool
     reason: str
+    explanation: dict[str, str]
     study_instance_uids: tuple[str, ...]
     modalities: tuple[str, ...]
     arrived_at: datetime
@@ -80,12 +91,15 @@ class Lister:
         What it reads.
     show_names
         Whether patients may be named: only on a page that loopback alone can reach.
+    calibrations_dir
+        Where the activated calibrations are.
     """
 
     database: Database
     pathways: dict[str, Pathway]
     clock: Clock
     show_names: bool
+    calibrations_dir: Path
 
     def listing(self, limit: int = 200, offset: int = 0) -> Listing:
         """Return the items from `offset` on, at most `limit` of them, in the order of reading."""
@@ -99,6 +113,8 @@ class Lister:
             total = store.count_listed(connection)
             order_at = store.last_ranked_at(connection) or now
             active = register.activations(connection)
+            expired = store.expired(connection)
+        calibrations = load_activated(self.calibrations_dir, digests_of(active))
         rows = [
             _row(
                 item,
@@ -114,7 +130,7 @@ class Lister:
             version=version,
             total=total,
             statement=RESEARCH,
-            banners=tuple(banners(self.pathways.values(), active)),
+            banners=(*banners(self.pathways.values(), active, calibrations), *overload_banners(expired)),
             items=tuple(rows),
         )
 
@@ -136,6 +152,7 @@ def _row(
     now: datetime,
 ) -> Row:
     pathways: list[dict[str, Any]] = item.view["pathways"]
+    minutes_waited = max(0, int((now - item.arrived_at).total_seconds() // 60))
     ranked = item.state is not ItemState.PRIOR
     return Row(
         rank=place if ranked else None,
@@ -146,12 +163,13 @@ def _row(
         shown_state=shown_state(item.state.value, item.provisional),
         provisional=item.provisional,
         reason=reason_line(item.state.value, pathways),
+        explanation=explain(item.state.value, pathways, item.tier.tier, minutes_waited),
         study_instance_uids=item.study_instance_uids,
         modalities=item.modalities,
         arrived_at=item.arrived_at,
         ranked_at=item.ranked_at,
         last_received_at=item.last_received_at,
-        minutes_waited=max(0, int((now - item.arrived_at).total_seconds() // 60)),
+        minutes_waited=minutes_waited,
         patient=who.patient.name if who else "",
         birth_date=who.patient.birth_date if who else "",
         accession_number=who.accession_number if who else "",

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from voorrang import register
+from voorrang.calibration import Calibration, load_activated
 from voorrang.database import Connection
 from voorrang.events.records import WorklistItemRanked
-from voorrang.metrics import ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_SECONDS, MODELS_WITHOUT_INFLUENCE
+from voorrang.metrics import ITEMS_EXPIRED, ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_SECONDS, MODELS_WITHOUT_INFLUENCE
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation
 from voorrang.runtime import Origin, Runtime
 from worklist import store
 from worklist.banners import banners
 from worklist.facts import ItemFacts
-from worklist.policy import TierOrder, sort_key
-from worklist.states import ItemState, view_item
+from worklist.ordering.ageing import UNCLAIMED, expires_at
+from worklist.ordering.places import sort_key
+from worklist.ordering.tiers import TierOrder, tier_order
+from worklist.states import ItemState, ItemView, late_at, view_item
 
 ITEMS_IN_A_TRANSACTION = 20
 
@@ -35,6 +39,7 @@ class Ranking:
 
     runtime: Runtime
     _register_revision: int = -1
+    _calibrations_seen: frozenset[str] = frozenset()
 
     def rank(self, connection: Connection, item_key: str) -> None:
         """Decide the place of one item anew; say so when anything about it changed."""
@@ -46,9 +51,10 @@ class Ranking:
         if not facts.studies:
             store.withdraw_item(connection, item_key, now)
             return
-        view = view_item(facts, self.runtime.pathways, activations, now)
-        key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key)
-        version = store.put_item(connection, facts, key, view, now)
+        view = view_item(facts, self.runtime.pathways, activations, now, self._calibrations(activations))
+        waiting = self._waiting(facts, view, now)
+        key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key, expired=waiting.expired)
+        version = store.put_item(connection, facts, key, view, now, waiting)
         if version is None:
             return
         speaks = view.speaks
@@ -66,6 +72,21 @@ class Ranking:
         )
         self._announce(connection, record, facts)
 
+    def _calibrations(self, activations: Sequence[Activation]) -> Mapping[str, Calibration]:
+        return load_activated(self.runtime.settings.calibrations_dir, digests_of(activations))
+
+    def _waiting(self, facts: ItemFacts, view: ItemView, now: datetime) -> store.Waiting:
+        """Look when the item expires: at the earliest of its pathways, and by the clock where none wants it."""
+        if view.state is ItemState.PRIOR:
+            return store.Waiting()
+        names = {name for study in facts.studies for _, name in study.claims} & self.runtime.pathways.keys()
+        rules = [self.runtime.pathways[name].ageing for name in names] or [UNCLAIMED]
+        zone, tier = ZoneInfo(self.runtime.settings.time_zone), tier_order(facts.human_tier)
+        expires = min(expires_at(facts.arrived_at, tier, rule, zone) for rule in rules)
+        late = late_at(facts, self.runtime.pathways, now) if view.is_pending else None
+        coming = [at for at in (expires if expires > now else None, late) if at is not None]
+        return store.Waiting(expires <= now, min(coming, default=None))
+
     def rank_all(self, keys: Sequence[str]) -> None:
         """Decide the places of many items anew, a few in each transaction, so that events get in between."""
         for start in range(0, len(keys), ITEMS_IN_A_TRANSACTION):
@@ -81,15 +102,18 @@ class Ranking:
         """Look at what changes without an event: time, and the register, whose tables are the truth."""
         with self.runtime.database.read() as connection:
             revision = register.revision(connection)
-            everything = revision != self._register_revision
-            keys = store.item_keys(connection, pending_only=not everything)
             activations = register.activations(connection)
+            calibrations = frozenset(self._calibrations(activations))
+            everything = (revision, calibrations) != (self._register_revision, self._calibrations_seen)
+            keys = store.item_keys(connection, due_at=None if everything else self.runtime.clock.now())
+            expired = store.expired(connection)
             counts = store.counts(connection)
         self.rank_all(keys)
-        self._register_revision = revision
+        self._register_revision, self._calibrations_seen = revision, calibrations
         for pathway in self.runtime.pathways.values():
-            MODELS_WITHOUT_INFLUENCE.labels(pathway.name).set(len(banners([pathway], activations)))
+            MODELS_WITHOUT_INFLUENCE.labels(pathway.name).set(len(banners([pathway], activations, calibrations)))
         for tier in TierOrder:
+            ITEMS_EXPIRED.labels(tier.tier).set(expired.get(tier, 0))
             for state in ItemState:
                 n = next((n for t, s, n in counts if (t, s) == (tier, state)), 0)
                 ITEMS_OPEN.labels(tier.tier, state.value).set(n)
@@ -111,3 +135,8 @@ def observe_latency(pathway: Pathway, last_received_at: datetime, visible_at: da
     """Count the seconds from a last slice to the priority that followed from it."""
     seconds = (visible_at - last_received_at).total_seconds()
     LAST_SLICE_TO_PRIORITY_SECONDS.labels(pathway.name).observe(max(0.0, seconds))
+
+
+def digests_of(activations: Sequence[Activation]) -> set[str]:
+    """Return the digests of the calibrations that were activated."""
+    return {found.calibration_digest for found in activations if found.calibration_digest is not None}

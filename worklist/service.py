@@ -24,7 +24,7 @@ def serve(settings: Settings) -> int:
     runtime = start("worklist", settings, settings.worklist_metrics_port)
     listening = _listen(settings)
     ranking = Ranking(runtime)
-    lister = Lister(runtime.database, runtime.pathways, runtime.clock, settings.show_names)
+    lister = Lister(runtime.database, runtime.pathways, runtime.clock, settings.show_names, settings.calibrations_dir)
     app = application(lister, settings, runtime.stop.is_set)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=2, lifespan="off")

@@ -8,16 +8,18 @@ absent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from voorrang.calibration import Calibration
 from voorrang.events.records import ScoringState
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation, Influence, standing_of
 from worklist.facts import ItemFacts, StudyFacts
-from worklist.policy import BASELINE, Lift, TierOrder, tier_order
+from worklist.ordering.places import BASELINE, Lift
+from worklist.ordering.tiers import TierOrder, tier_order
 
 NOT_ACTIVATED = "not_activated"
 WITHOUT_SCORE = "without_score"
@@ -56,6 +58,7 @@ class PathwayView:
     position_mm: tuple[float, float, float] | None = None
     finding_type: str = ""
     lift: Lift | None = None
+    probability: float | None = None
 
 
 # Which state of several speaks for the whole, after the flags: what is still to come, then what went wrong.
@@ -95,13 +98,17 @@ class ItemView:
 
 
 def view_item(
-    facts: ItemFacts, pathways: Mapping[str, Pathway], activations: Sequence[Activation], now: datetime
+    facts: ItemFacts,
+    pathways: Mapping[str, Pathway],
+    activations: Sequence[Activation],
+    now: datetime,
+    calibrations: Mapping[str, Calibration] | None = None,
 ) -> ItemView:
     """Return what is shown of an item now."""
     if all(study.prior for study in facts.studies):
         return ItemView(ItemState.PRIOR, False, ())
     views = [
-        view_pathway(study, pathways[name], activations, now)
+        view_pathway(study, pathways[name], activations, now, calibrations)
         for study in facts.studies
         if not study.prior
         for name in sorted({pathway for _, pathway in study.claims} & pathways.keys())
@@ -112,19 +119,42 @@ def view_item(
     return ItemView(ordered[0].state, ordered[0].provisional, ordered)
 
 
-def view_pathway(study: StudyFacts, pathway: Pathway, activations: Sequence[Activation], now: datetime) -> PathwayView:
+def late_at(facts: ItemFacts, pathways: Mapping[str, Pathway], now: datetime) -> datetime | None:
+    """Return when a pathway of an item that has no answer becomes late; None when no promise runs any more."""
+    return min((at for at in _promises(facts, pathways) if at >= now), default=None)
+
+
+def _promises(facts: ItemFacts, pathways: Mapping[str, Pathway]) -> Iterator[datetime]:
+    for study in facts.studies:
+        for name in {pathway for _, pathway in study.claims} & pathways.keys():
+            yield study.last_received_at + timedelta(minutes=pathways[name].delay.result_within_minutes)
+
+
+def view_pathway(
+    study: StudyFacts,
+    pathway: Pathway,
+    activations: Sequence[Activation],
+    now: datetime,
+    calibrations: Mapping[str, Calibration] | None = None,
+) -> PathwayView:
     """Return what one pathway says of one study: the loudest of its series and models."""
-    standings = [standing_of(activations, pathway, model) for model in dict.fromkeys(u.name for u in pathway.models)]
+    known = calibrations or {}
+    standings = [standing_of(activations, pathway, use.name, known) for use in pathway.models]
     active = [s.activation for s in standings if s.activation is not None and s.influence is not Influence.NONE]
     if not active:
         text = f"no model is active for {pathway.name}: not analysed"
         return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=NOT_ACTIVATED, reason=text)
     series = [uid for uid, name in study.claims if name == pathway.name]
-    return min((_view_series(study, pathway, uid, one, now) for uid in series for one in active), key=_loudness)
+    return min((_view_series(study, pathway, uid, one, now, known) for uid in series for one in active), key=_loudness)
 
 
 def _view_series(
-    study: StudyFacts, pathway: Pathway, series_instance_uid: str, active: Activation, now: datetime
+    study: StudyFacts,
+    pathway: Pathway,
+    series_instance_uid: str,
+    active: Activation,
+    now: datetime,
+    calibrations: Mapping[str, Calibration],
 ) -> PathwayView:
     """Return what the activated version of a model says of a series; the answers of any other version are not seen."""
     mine = [
@@ -150,6 +180,8 @@ def _view_series(
         return replace(view, state=ItemState.FAILED, reason_code=WITHOUT_SCORE, reason=text)
     # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
     flagged = answer.score >= active.operating_point
+    calibration = calibrations.get(active.calibration_digest or "")
+    probability = calibration.probability(answer.score) if flagged and calibration else None
     top = max(answer.findings, key=lambda finding: finding.score, default=None)
     return replace(
         view,
@@ -158,14 +190,16 @@ def _view_series(
         score=answer.score,
         position_mm=top.position_mm if top else None,
         finding_type=top.type if top else "",
-        lift=_lift(active) if flagged else None,
+        lift=_lift(active, pathway, probability or 0.0) if flagged else None,
+        probability=probability,
     )
 
 
-def _lift(active: Activation) -> Lift | None:
+def _lift(active: Activation, pathway: Pathway, probability: float) -> Lift | None:
     if active.influence is not Influence.RANK:
         return None
-    return Lift(active.lift_to, active.harm_per_minute, active.reading_minutes)
+    target = pathway.delay.read_within_minutes
+    return Lift(active.lift_to, active.harm_per_minute, active.reading_minutes, probability, target)
 
 
 def _view_silence(study: StudyFacts, pathway: Pathway, another_answered: bool, now: datetime) -> PathwayView:
@@ -177,7 +211,7 @@ def _view_silence(study: StudyFacts, pathway: Pathway, another_answered: bool, n
     return PathwayView(pathway.name, ItemState.RUNNING, reason_code="running", reason="awaits images or an answer")
 
 
-def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, int, bool, float, str, str]:
+def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, float, int, bool, float, str, str]:
     """
     Order views so that the first speaks for the whole.
 
@@ -189,6 +223,7 @@ def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, int, bool, flo
     return (
         not view.flagged,
         tier_order(lift.lift_to) if lift else TierOrder.ROUTINE,
+        -lift.harm_rate if lift else -BASELINE,
         -lift.harm_per_minute / lift.reading_minutes if lift else -BASELINE,
         _LOUDEST.index(state),
         view.provisional,

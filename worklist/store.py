@@ -15,7 +15,9 @@ from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
 from voorrang.outbox import insert_once
 from worklist.facts import ItemFacts, StudyFacts
-from worklist.policy import SortKey, TierOrder, sort_key_without_ai
+from worklist.ordering.places import SortKey
+from worklist.ordering.strategies import by_arrival
+from worklist.ordering.tiers import TierOrder
 from worklist.states import ItemState, ItemView
 from worklist.tables import answer, confirmation, item, study
 
@@ -40,6 +42,14 @@ class ListedItem:
     study_instance_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Whether an item has waited beyond its cap, and when time alone next changes it; None for never."""
+
+    expired: bool = False
+    due_at: datetime | None = None
 
 
 def put_study(connection: Connection, event: Event[Any]) -> list[str]:
@@ -153,7 +163,9 @@ def item_facts(connection: Connection, item_key: str) -> ItemFacts:
     )
 
 
-def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemView, now: datetime) -> int | None:
+def put_item(
+    connection: Connection, facts: ItemFacts, key: SortKey, view: ItemView, now: datetime, waiting: Waiting
+) -> int | None:
     """
     Write what follows from an item's facts.
 
@@ -162,7 +174,7 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
     int or None
         The item's new version; None when nothing about it changed.
     """
-    without_ai = sort_key_without_ai(facts.human_tier, facts.arrived_at, facts.item_key)
+    without_ai = by_arrival(facts.human_tier, facts.arrived_at, facts.item_key)
     values = {
         "study_count": len(facts.studies),
         "tier_order": int(key.tier),
@@ -172,12 +184,18 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
         "state": view.state.value,
         "provisional": view.provisional,
         "pending": view.is_pending,
+        "place_class": int(key.place_class),
+        "expired": waiting.expired,
+        "due_at": waiting.due_at,
         "view": [asdict(pathway) for pathway in view.pathways],
     }
     if insert_once(connection, item, {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, **values}):
         return 1
     found = connection.execute(select(item).where(item.c.item_key == facts.item_key)).one()
-    before = {name: getattr(found, name) for name in values} | {"arrived_at": utc(found.arrived_at)}
+    before = {name: getattr(found, name) for name in values} | {
+        "arrived_at": utc(found.arrived_at),
+        "due_at": utc(found.due_at) if found.due_at else None,
+    }
     if before == values | {"view": _as_json(values["view"])}:
         return None
     version = int(found.item_version) + 1
@@ -189,18 +207,27 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
 def withdraw_item(connection: Connection, item_key: str, now: datetime) -> bool:
     """Take an item whose studies moved to another off the list; False when it is not on it."""
     where = (item.c.item_key == item_key) & _is_listed
-    values = {"study_count": 0, "pending": False, "item_version": item.c.item_version + 1, "ranked_at": now}
+    values = {
+        "study_count": 0,
+        "pending": False,
+        "expired": False,
+        "due_at": None,
+        "item_version": item.c.item_version + 1,
+        "ranked_at": now,
+    }
     return connection.execute(update(item).where(where).values(values)).rowcount == 1
 
 
 def rank_of(connection: Connection, key: SortKey) -> int:
     """Return the place of a sort key among what is ranked, the first being 1."""
     c = item.c
+    same_class = and_(c.tier_order == int(key.tier), c.place_class == int(key.place_class))
     before = or_(
         c.tier_order < int(key.tier),
-        and_(c.tier_order == int(key.tier), c.harm_rate > -key.negative_harm_rate),
+        and_(c.tier_order == int(key.tier), c.place_class < int(key.place_class)),
+        and_(same_class, c.harm_rate > -key.negative_harm_rate),
         and_(
-            c.tier_order == int(key.tier),
+            same_class,
             c.harm_rate == -key.negative_harm_rate,
             or_(c.arrived_at < key.arrived_at, and_(c.arrived_at == key.arrived_at, c.item_key < key.item_key)),
         ),
@@ -216,6 +243,7 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
         .order_by(
             item.c.state == ItemState.PRIOR.value,
             item.c.tier_order,
+            item.c.place_class,
             item.c.harm_rate.desc(),
             item.c.arrived_at,
             item.c.item_key,
@@ -265,14 +293,26 @@ def count_listed(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(item).where(_is_listed)).scalar_one())
 
 
-def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
+def item_keys(connection: Connection, *, due_at: datetime | None) -> Sequence[str]:
     """
-    Return the keys of all items, or of those that time alone may change.
+    Return the keys of all items, or of those that time alone changes at a moment or before it.
 
     What a model has lifted comes first: when it is suspended, the order is right as soon as these are ranked anew.
     """
     query = select(item.c.item_key).where(_is_listed).order_by(item.c.harm_rate.desc(), item.c.tier_order)
-    return connection.execute(query.where(item.c.pending) if pending_only else query).scalars().all()
+    if due_at is not None:
+        query = query.where(item.c.due_at <= due_at)
+    return connection.execute(query).scalars().all()
+
+
+def expired(connection: Connection) -> dict[TierOrder, int]:
+    """Return how many items of each tier of people wait beyond their cap."""
+    rows = connection.execute(
+        select(item.c.human_tier_order, func.count())
+        .where(_is_ranked, item.c.expired)
+        .group_by(item.c.human_tier_order)
+    )
+    return {TierOrder(tier): int(n) for tier, n in rows}
 
 
 def list_version(connection: Connection) -> int:

@@ -13,7 +13,8 @@ from voorrang.events.records import WorklistItemRanked
 from voorrang.tables import outbox
 from voorrang.timeline import Moment
 from worklist import store
-from worklist.policy import SortKey, TierOrder
+from worklist.ordering.places import PlaceClass, SortKey
+from worklist.ordering.tiers import TierOrder
 from worklist.states import ItemState
 from worklist.tables import item, study
 from worklist.wording import shown_state
@@ -57,7 +58,8 @@ def standing(connection: Connection, study_instance_uid: str) -> Standing | None
     if row is None or not row.study_count:
         return None
     state = ItemState(row.state)
-    key = SortKey(TierOrder(row.tier_order), -row.harm_rate, utc(row.arrived_at), row.item_key)
+    tier, place_class = TierOrder(row.tier_order), PlaceClass(row.place_class)
+    key = SortKey(tier, place_class, -row.harm_rate, utc(row.arrived_at), row.item_key)
     place = None if state is ItemState.PRIOR else store.rank_of(connection, key)
     return Standing(place, state, row.provisional)
 

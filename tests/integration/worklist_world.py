@@ -349,7 +349,7 @@ def worklist_world(
         new_consumer=lambda name: broker.consumer(name, [topic.name for topic in consumed_by(name)]),
     )
     ranking = Ranking(runtime)
-    lister = Lister(database, runtime.pathways, clock, show_names)
+    lister = Lister(database, runtime.pathways, clock, show_names, runtime.settings.calibrations_dir)
     try:
         yield World(runtime, ranking, lister, handlers(runtime, ranking), clock, broker)
     finally:

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from voorrang import register
+from voorrang.archive.durable import sync_file, sync_folder
+from voorrang.calibration import file_of, read_calibration, require_bound
 from voorrang.clock import SystemClock
 from voorrang.commands import adding_models, explaining_selection
 from voorrang.commands.adding_models import open_register, version_of
 from voorrang.errors import ConfigurationError
+from voorrang.pathways.pathway import Pathway
 from voorrang.register import Actor, EnvelopeFacts, Influence, ModelVersion
-from voorrang.settings import load_settings
+from voorrang.settings import Settings, load_settings
 
 
 def add_parser(commands: Any) -> None:
@@ -43,6 +46,9 @@ def add_parser(commands: Any) -> None:
         decide.add_argument("--pathway", required=True)
         if verb == "activate":
             decide.add_argument("--influence", choices=[i.value for i in Influence], required=True)
+            decide.add_argument(
+                "--calibration", type=Path, help="calibration.json of this site; without it a flag counts no harm"
+            )
         decide.add_argument("--actor", required=True, help="who decides")
         decide.add_argument("--role", required=True, help="in which role")
         decide.add_argument("--reason", required=True, help="why")
@@ -123,6 +129,7 @@ def activate_model(arguments: argparse.Namespace) -> int:
             _actor(arguments),
             SystemClock().now(),
             EnvelopeFacts(settings.purpose, settings.site),
+            _keep_calibration(arguments.calibration, pathway, version, settings),
         )
     sys.stdout.write(f"{arguments.name} on {made.pathway}: influence {made.influence.value}, lifts to {made.lift_to}\n")
     return 0
@@ -151,6 +158,32 @@ def _version_here(name: str) -> ModelVersion:
     except UnknownModelError as error:
         raise ConfigurationError(str(error)) from error
     return version_of(model)
+
+
+def _keep_calibration(path: Path | None, pathway: Pathway, version: ModelVersion, settings: Settings) -> str | None:
+    """Check a calibration and keep it under its digest, before the register names it."""
+    if path is None:
+        return None
+    found, digest = read_calibration(path)
+    use = pathway.model_use(version.model_id)
+    if use is None:
+        raise ConfigurationError(f"pathway {pathway.name} does not name model {version.model_id}")
+    require_bound(
+        found,
+        pathway=pathway.name,
+        model_id=version.model_id,
+        weights_digest=version.weights_digest,
+        operating_point=use.operating_point,
+        site=settings.site,
+    )
+    settings.calibrations_dir.mkdir(parents=True, exist_ok=True)
+    kept = file_of(settings.calibrations_dir, digest)
+    part = kept.with_suffix(".part")
+    part.write_bytes(path.read_bytes())
+    sync_file(part)
+    part.replace(kept)
+    sync_folder(settings.calibrations_dir)
+    return digest
 
 
 def _actor(arguments: argparse.Namespace) -> Actor:
