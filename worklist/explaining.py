@@ -20,7 +20,7 @@ _FINDINGS: _Words = MappingProxyType(
     {
         "hyperdense_region": (
             "dens gebied, bloeding?",
-            "zone hyperdense, saignement ?",
+            "zone dense, saignement ?",
             "hyperdense region, bleeding?",
         ),
         "lung_nodule": ("longnodule?", "nodule pulmonaire ?", "lung nodule?"),

@@ -78,6 +78,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
     assert listing["order_at"] == "2026-11-02T12:01:00Z"
     assert listing["banners"] == ["lung is not activated for lung-nodule: the order is without it"]
     pathways = row.pop("pathways")
+    assert sorted(row.pop("explanation")) == ["en", "fr", "nl"]
     assert row == {
         "rank": 1,
         "rank_without_ai": 1,
@@ -110,6 +111,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
             "reason_code": "",
             "reason": "",
             "position_mm": [1.0, 2.0, 3.0],
+            "probability": None,
         }
     ]
 
