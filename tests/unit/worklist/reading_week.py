@@ -67,7 +67,8 @@ def read(
 
 def make_exams(seed: int, minutes: float, gap: Callable[[float], float]) -> list[Exam]:
     """Return exams of two pathways, flagged or not; a score of two kinds, which calibration tells apart."""
-    random, at, exams = Random(seed), 0.0, []
+    random, at = Random(seed), 0.0
+    exams: list[Exam] = []
     while (at := at + random.expovariate(1 / gap(at))) < minutes:
         stroke = random.random() < 0.4
         flagged = random.random() < 0.2
