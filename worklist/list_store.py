@@ -12,23 +12,17 @@ from sqlalchemy import bindparam, func, select
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.events.records import Tier
+from worklist.ordering.tiers import TierOrder
 from worklist.orders import store as orders
 from worklist.orders.facts import OrderFacts
-from worklist.policy import TierOrder
 from worklist.states import ItemState
-from worklist.store import IN_ORDER, OFF_THE_LIST
+from worklist.store import IN_ORDER, OFF_THE_LIST, ORDER
 from worklist.tables import item, study
 
 _is_listed = item.c.listed_as < OFF_THE_LIST
 
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
-_LISTED = (
-    select(item)
-    .where(_is_listed)
-    .order_by(item.c.listed_as, item.c.tier_order, item.c.harm_order, item.c.arrived_at, item.c.item_key)
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
-)
+_LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
 _STUDIES = (
     select(study.c.item_key, study.c.study_instance_uid, study.c.last_received_at, study.c.modalities)
     .where(study.c.item_key.in_(bindparam("keys", expanding=True)))

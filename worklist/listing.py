@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from voorrang import identity, register
+from voorrang.calibration import load_activated
 from voorrang.clock import Clock
 from voorrang.database import Connection, Database
 from voorrang.events.records import Tier
 from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
 from worklist import list_store, store
-from worklist.banners import banners
+from worklist.banners import banners, overload_banners
+from worklist.explaining import explain
 from worklist.order_without_ai import OrderWithoutAi
 from worklist.pictures import picture_addresses
 from worklist.reading import log
@@ -40,6 +43,7 @@ class PathwayRow(BaseModel):
     reason: str
     position_mm: tuple[float, float, float] | None
     pictures: tuple[str, ...]
+    probability: float | None = None
 
 
 class OrderRow(BaseModel):
@@ -57,7 +61,8 @@ class Row(BaseModel):
     """
     One item; `rank` is null for a prior, `order` while none of it is known.
 
-    `patient` and `accession_number` only where names may be shown.
+    `explanation` is its place in one line, in nl, fr and en. `patient` and `accession_number` only where names may be
+    shown.
     """
 
     rank: int | None
@@ -68,6 +73,7 @@ class Row(BaseModel):
     shown_state: str
     provisional: bool
     reason: str
+    explanation: dict[str, str]
     study_instance_uids: tuple[str, ...]
     modalities: tuple[str, ...]
     arrived_at: datetime
@@ -105,6 +111,8 @@ class Lister:
         What it reads.
     show_names
         Whether patients may be named: only on a page that loopback alone can reach.
+    calibrations_dir
+        Where the activated calibrations are.
     without_ai
         Knows the places without AI.
     """
@@ -113,6 +121,7 @@ class Lister:
     pathways: dict[str, Pathway]
     clock: Clock
     show_names: bool
+    calibrations_dir: Path
     without_ai: OrderWithoutAi = field(default_factory=OrderWithoutAi)
 
     def listing(self, limit: int = PAGE, offset: int = 0) -> Listing:
@@ -128,6 +137,8 @@ class Lister:
             total = list_store.count_listed(connection)
             order_at = store.last_ranked_at(connection) or now
             active = register.activations(connection)
+            expired = store.expired(connection)
+        calibrations = load_activated(self.calibrations_dir, active)
         rows = [
             _row(
                 item,
@@ -144,7 +155,7 @@ class Lister:
             version=version,
             total=total,
             statement=RESEARCH,
-            banners=tuple(banners(self.pathways.values(), active)),
+            banners=(*banners(self.pathways.values(), active, calibrations), *overload_banners(expired)),
             items=tuple(rows),
         )
 
@@ -168,6 +179,7 @@ def _row(
     now: datetime,
 ) -> Row:
     pathways: list[dict[str, Any]] = item.view["pathways"]
+    minutes_waited = max(0, int((now - item.arrived_at).total_seconds() // 60))
     ranked = item.state is not ItemState.PRIOR
     return Row(
         rank=place if ranked else None,
@@ -178,12 +190,13 @@ def _row(
         shown_state=shown_state(item.state.value, item.provisional),
         provisional=item.provisional,
         reason=reason_line(item.state.value, pathways),
+        explanation=explain(item.state.value, pathways, item.tier.tier, minutes_waited),
         study_instance_uids=item.study_instance_uids,
         modalities=item.modalities,
         arrived_at=item.arrived_at,
         ranked_at=item.ranked_at,
         last_received_at=item.last_received_at,
-        minutes_waited=max(0, int((now - item.arrived_at).total_seconds() // 60)),
+        minutes_waited=minutes_waited,
         patient=who.patient.name if who else "",
         birth_date=who.patient.birth_date if who else "",
         accession_number=who.accession_number if who else "",

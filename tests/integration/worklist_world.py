@@ -139,6 +139,7 @@ def make_activation(
         "harm_per_minute": pathway.delay.harm_per_minute,
         "reading_minutes": pathway.reading.minutes,
         "calibration_digest": None,
+        "read_within_minutes": pathway.delay.read_within_minutes,
     }
     return Activation(activation, pathway.name, version, influence, **(values | changed))
 
@@ -351,7 +352,7 @@ def worklist_world(
         new_consumer=lambda name: broker.consumer(name, [topic.name for topic in consumed_by(name)]),
     )
     ranking = Ranking(runtime)
-    lister = Lister(database, runtime.pathways, clock, show_names)
+    lister = Lister(database, runtime.pathways, clock, show_names, runtime.settings.calibrations_dir)
     try:
         yield World(runtime, ranking, lister, handlers(runtime, ranking), Reading(runtime), clock, broker)
     finally:

@@ -22,6 +22,7 @@ from voorrang.bench.processes import peak_rss_bytes
 from voorrang.bench.worklist_filled import FLAGGED, Filled, filled_worklist, kind_of, make_answer, make_study, uid_of
 from worklist.listing import PAGE, Lister
 from worklist.reading.acts import Reading
+from worklist.store import OFF_THE_LIST, ORDER
 from worklist.tables import item
 from worklist.web.application import application
 from worklist.web.listening import listen
@@ -140,7 +141,7 @@ def p99(values: list[float]) -> float:
 def _served(filled: Filled) -> Iterator[Client]:
     """Serve the list, and the same rows by one query, in a thread of this process."""
     runtime = filled.runtime
-    lister = Lister(runtime.database, runtime.pathways, runtime.clock, show_names=True)
+    lister = Lister(runtime.database, runtime.pathways, runtime.clock, True, runtime.settings.calibrations_dir)
     app = application(lister, runtime.settings, lambda: False, Reading(runtime))
     _add_plain(app, filled)
     listening = listen("127.0.0.1", 0)
@@ -156,9 +157,7 @@ def _served(filled: Filled) -> Iterator[Client]:
 
 
 def _add_plain(app: FastAPI, filled: Filled) -> None:
-    c = item.c
-    query = select(item).where(c.listed_as < 2)
-    query = query.order_by(c.listed_as, c.tier_order, c.harm_order, c.arrived_at, c.item_key).limit(PAGE)
+    query = select(item).where(item.c.listed_as < OFF_THE_LIST).order_by(*ORDER).limit(PAGE)
 
     @app.get(PLAIN_PATH)
     def plain() -> JSONResponse:
