@@ -79,6 +79,7 @@ def make_pathway(
     lift_to: Tier = "urgent",
     reading_minutes: float = 8.0,
     result_within_minutes: float = 3.0,
+    read_within_minutes: float = 15.0,
 ) -> Pathway:
     """Return a pathway."""
     return Pathway.model_validate(
@@ -94,7 +95,7 @@ def make_pathway(
             "models": [{"name": model, "operating_point": point} for model, point in models],
             "delay": {
                 "harm_per_minute": harm_per_minute,
-                "read_within_minutes": 15,
+                "read_within_minutes": read_within_minutes,
                 "result_within_minutes": result_within_minutes,
                 "lift_to": lift_to,
                 "owner": "somebody",

@@ -1,4 +1,4 @@
-"""What a flag is worth here: published intervals, hand counts, and files that are about something else."""
+"""What a flag is worth here: intervals counted twice, hand counts, and files that are about something else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import binomtest
 
+from tests.integration.worklist_world import make_activation
 from voorrang.calibration import Calibration, load_activated, lower_bound, read_calibration, require_bound
 from voorrang.errors import ConfigurationError
 
@@ -26,12 +28,17 @@ def values(**changed: Any) -> dict[str, Any]:
     return {**BOUND, **counted, **said, **changed}
 
 
-@pytest.mark.parametrize(
-    ("successes", "trials", "published"), [(81, 263, 0.2553), (15, 148, 0.0624), (0, 20, 0.0), (1, 29, 0.0061)]
-)
-def test_lower_bound_is_the_published_one(successes: int, trials: int, published: float) -> None:
-    """Newcombe (1998), Stat Med 17:857-872, table I, method 3."""
-    assert lower_bound(successes, trials) == pytest.approx(published, abs=5e-5)
+@pytest.mark.parametrize("trials", [1, 9, 29, 263])
+def test_lower_bound_is_that_of_another_implementation(trials: int) -> None:
+    for successes in range(trials + 1):
+        interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+        assert lower_bound(successes, trials) == pytest.approx(interval.low, abs=1e-9)
+
+
+def test_lower_bound_of_hand_counted_cases() -> None:
+    assert lower_bound(0, 0) == lower_bound(0, 20) == 0.0
+    # All of n right: n / (n + z²), the larger root of Wilson's equation being 1; z² = 3.8415.
+    assert lower_bound(20, 20) == pytest.approx(20 / 23.8415, abs=1e-6)
 
 
 def test_with_99_positives_the_lower_bound_counts_and_with_100_the_curve() -> None:
@@ -78,7 +85,10 @@ def test_changed_file_is_not_loaded(tmp_path: Path) -> None:
     found, digest = read_calibration(path)
     kept = tmp_path / f"{digest}.json"
     path.rename(kept)
-    assert load_activated(tmp_path, {digest, "f" * 64}) == {digest: found}
+    active = [make_activation(calibration_digest=one) for one in (digest, "f" * 64, None)]
+    assert load_activated(tmp_path, active) == {digest: found}
 
-    kept.write_text(json.dumps(values(true_positives=90)))
-    assert load_activated(tmp_path, {digest}) == {}
+    kept.write_text(json.dumps(values(true_positives=9)))
+    assert load_activated(tmp_path, active) == {}
+    kept.unlink()
+    assert load_activated(tmp_path, active) == {}

@@ -16,6 +16,7 @@ from worklist.ordering.tiers import TierOrder, tier_order
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 BLEED = Lift("urgent", 1.0, 8.0, 1.0, 15)
 NODULE = Lift("routine", 0.01, 12.0, 1.0, 1440)
+NODULE_NONE_RIGHT = Lift("routine", 0.01, 12.0, 0.0, 1440)
 TIERS: tuple[Tier, ...] = ("stat", "urgent", "routine")
 
 tiers = st.sampled_from(TIERS)
@@ -26,7 +27,7 @@ lifts = st.lists(
         st.floats(0, 100, allow_nan=False),
         st.floats(0.1, 60, allow_nan=False),
         st.floats(0, 1),
-        st.sampled_from([15.0, 60.0, 61.0, 1440.0]),
+        st.sampled_from([None, 15.0, 60.0, 61.0, 1440.0]),
     ),
     max_size=4,
 )
@@ -177,6 +178,21 @@ def test_a_lift_never_changes_the_order_of_the_others(described: list[Item]) -> 
 @given(human=tiers)
 def test_tier_and_its_place_are_one(human: Tier) -> None:
     assert tier_order(human).tier == human
+
+
+def test_flag_of_which_nothing_was_counted_goes_after_counted_ones_and_before_what_nothing_speaks_for() -> None:
+    uncounted = sort_key("routine", [Lift("routine", 100.0, 1.0)], at(9), "uncounted")
+    none_right = sort_key("routine", [NODULE_NONE_RIGHT], at(10), "none_right")
+    counted = sort_key("routine", [Lift("routine", 0.001, 60.0, 0.001, 1440)], at(11), "counted")
+    plain = sort_key("routine", [], at(0), "plain")
+
+    assert sorted([plain, none_right, uncounted, counted]) == [counted, uncounted, none_right, plain]
+
+
+@pytest.mark.parametrize(("target", "is_quick"), [(None, False), (15.0, True), (60.0, True), (60.1, False)])
+def test_flag_is_quick_when_its_activated_target_is_within_the_hour(target: float | None, is_quick: bool) -> None:
+    key = sort_key("routine", [Lift("urgent", 1.0, 8.0, 1.0, target)], NOON, "1.2.3")
+    assert (key.place_class is PlaceClass.QUICK) is is_quick
 
 
 def test_expired_item_goes_by_arrival_above_its_tier_and_below_what_must_be_read_within_the_hour() -> None:
