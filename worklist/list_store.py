@@ -12,11 +12,12 @@ from sqlalchemy import bindparam, func, select
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.events.records import Tier
+from worklist.ordering.places import SortKey
 from worklist.ordering.tiers import TierOrder
 from worklist.orders import store as orders
 from worklist.orders.facts import OrderFacts
 from worklist.states import ItemState
-from worklist.store import IN_ORDER, OFF_THE_LIST, ORDER
+from worklist.store import IN_ORDER, OFF_THE_LIST, ORDER, place_of
 from worklist.tables import item, study
 
 _is_listed = item.c.listed_as < OFF_THE_LIST
@@ -40,18 +41,21 @@ _COUNT_LISTED = select(func.count()).select_from(item).where(_is_listed)
 class ListedItem:
     """An item as it stands on the list."""
 
-    item_key: str
+    place: SortKey
     item_version: int
-    tier: TierOrder
     state: ItemState
     provisional: bool
-    arrived_at: datetime
     ranked_at: datetime
     view: dict[str, Any]
     study_instance_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
     order: OrderFacts | None
+
+    @property
+    def item_key(self) -> str:
+        """Key of the item."""
+        return self.place.item_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,10 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
 
 def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> ListedItem:
     return ListedItem(
-        row.item_key,
+        place_of(row),
         row.item_version,
-        TierOrder(row.tier_order),
         ItemState(row.state),
         row.provisional,
-        utc(row.arrived_at),
         utc(row.ranked_at),
         {"pathways": row.view},
         tuple([one.study_instance_uid for one in studies]),

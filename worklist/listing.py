@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from worklist import list_store, store
 from worklist.banners import banners, overload_banners
 from worklist.explaining import explain
 from worklist.order_without_ai import OrderWithoutAi
+from worklist.ordering.places import SortKey
+from worklist.ordering.viewing import stable_view
 from worklist.pictures import picture_addresses
 from worklist.reading import log
 from worklist.reading.marks import Mark, marks
@@ -124,11 +127,22 @@ class Lister:
     calibrations_dir: Path
     without_ai: OrderWithoutAi = field(default_factory=OrderWithoutAi)
 
-    def listing(self, limit: int = PAGE, offset: int = 0) -> Listing:
-        """Return the items from `offset` on, at most `limit` of them, in the order of reading."""
+    def listing(self, limit: int = PAGE, offset: int = 0, shown: Sequence[str] = ()) -> Listing:
+        """
+        Return the items from `offset` on, at most `limit` of them, in the order of reading.
+
+        Parameters
+        ----------
+        limit, offset
+            Which part of the list.
+        shown
+            Keys of the items in the order in which a page shows them: rows that need not move keep it, each with its
+            place in the live order.
+        """
         now = self.clock.now()
         with self.database.read() as connection:
             items = list_store.listed(connection, limit, offset)
+            live = [item.place for item in items if item.state is not ItemState.PRIOR]
             without_ai = self.without_ai.places(connection, [item.item_key for item in items])
             uids = [uid for item in items for uid in item.study_instance_uids]
             read = marks(connection, [item.item_key for item in items])
@@ -156,7 +170,7 @@ class Lister:
             total=total,
             statement=RESEARCH,
             banners=(*banners(self.pathways.values(), active, calibrations), *overload_banners(expired)),
-            items=tuple(rows),
+            items=tuple(_steadied(rows, live, shown)),
         )
 
     def version(self) -> int:
@@ -170,6 +184,11 @@ def _version(connection: Connection) -> int:
     return changes * 1_000_000 + register.revision(connection)
 
 
+def _steadied(rows: Sequence[Row], live: Sequence[SortKey], shown: Sequence[str]) -> list[Row]:
+    places = {key: n for n, key in enumerate(stable_view(shown, live))}
+    return sorted(rows, key=lambda row: places.get(row.item_key, len(places)))
+
+
 def _row(
     item: list_store.ListedItem,
     place: int,
@@ -179,21 +198,21 @@ def _row(
     now: datetime,
 ) -> Row:
     pathways: list[dict[str, Any]] = item.view["pathways"]
-    minutes_waited = max(0, int((now - item.arrived_at).total_seconds() // 60))
+    minutes_waited = max(0, int((now - item.place.arrived_at).total_seconds() // 60))
     ranked = item.state is not ItemState.PRIOR
     return Row(
         rank=place if ranked else None,
         rank_without_ai=without_ai if ranked else None,
         item_key=item.item_key,
-        tier=item.tier.tier,
+        tier=item.place.tier.tier,
         state=item.state.value,
         shown_state=shown_state(item.state.value, item.provisional),
         provisional=item.provisional,
         reason=reason_line(item.state.value, pathways),
-        explanation=explain(item.state.value, pathways, item.tier.tier, minutes_waited),
+        explanation=explain(item.state.value, pathways, item.place.tier.tier, minutes_waited),
         study_instance_uids=item.study_instance_uids,
         modalities=item.modalities,
-        arrived_at=item.arrived_at,
+        arrived_at=item.place.arrived_at,
         ranked_at=item.ranked_at,
         last_received_at=item.last_received_at,
         minutes_waited=minutes_waited,

@@ -15,7 +15,7 @@ from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
 from voorrang.outbox import insert_once
 from worklist.facts import ItemFacts, StudyFacts
-from worklist.ordering.places import SortKey
+from worklist.ordering.places import PlaceClass, SortKey
 from worklist.ordering.strategies import by_arrival
 from worklist.ordering.tiers import TierOrder
 from worklist.orders import store as orders
@@ -277,6 +277,12 @@ def _changed(connection: Connection, now: datetime) -> dict[str, Any]:
 
 def _next_change(connection: Connection) -> int:
     return list_version(connection) + 1
+
+
+def place_of(row: Any) -> SortKey:
+    """Return the place that a row of the items has."""
+    tier, place_class = TierOrder(row.tier_order), PlaceClass(row.place_class)
+    return SortKey(tier, place_class, row.harm_order, utc(row.arrived_at), row.item_key)
 
 
 def rank_of(connection: Connection, key: SortKey) -> int:

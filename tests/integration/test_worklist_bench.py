@@ -16,7 +16,8 @@ pytestmark = pytest.mark.integration
 def test_copied_items_stand_as_the_policy_says_and_have_names(tmp_path: Path) -> None:
     with filled_worklist(f"sqlite:///{tmp_path / 'a.sqlite'}", 60) as filled:
         runtime = filled.runtime
-        listing = Lister(runtime.database, runtime.pathways, runtime.clock, show_names=True).listing(100)
+        folder = runtime.settings.calibrations_dir
+        listing = Lister(runtime.database, runtime.pathways, runtime.clock, True, folder).listing(100)
         numbers = [int(row.item_key.rsplit(".", 1)[1]) for row in listing.items]
         arrivals = [row.arrived_at for row in listing.items]
         filled.runtime.relay.wake.clear()
