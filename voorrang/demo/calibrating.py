@@ -26,7 +26,6 @@ from voorrang.demo.phantoms.head import Bleed, make_head
 from voorrang.pathways.loading import load_pathways
 
 FOLDER = Path(__file__).parent / "calibrations"
-CASES = 40
 
 
 def _head(seed: int, draw: random.Random) -> Phantom:
@@ -46,30 +45,22 @@ class _Cases:
     """Phantoms by seed, every second with what the pathway looks for; `what` says so for people."""
 
     pathway: str
+    count: int
     make: Callable[[int, random.Random], Phantom]
     what: str
 
 
 CASES_OF = {
-    "reference-head": _Cases("stroke", _head, "heads, every second with a bleed of 12 to 50 mm at 60 to 72 HU"),
-    "reference-lung": _Cases("lung-nodule", _chest, "chests, every second with a solid nodule of 6 to 30 mm"),
+    "reference-head": _Cases("stroke", 40, _head, "heads, every second with a bleed of 12 to 50 mm at 60 to 72 HU"),
+    "reference-lung": _Cases("lung-nodule", 20, _chest, "chests, every second with a solid nodule of 6 to 30 mm"),
 }
 
 
-def count(name: str, cases: int) -> dict[str, Any]:
-    """
-    Return the calibration of a model of the reference CAD, as its file has it.
-
-    Parameters
-    ----------
-    name
-        Of the model.
-    cases
-        How many phantoms.
-    """
+def count(name: str) -> dict[str, Any]:
+    """Return the calibration of a model of the reference CAD, as its file has it."""
     of, model = CASES_OF[name], load_model(name)
     (use,) = load_pathways(None)[of.pathway].models
-    phantoms = [of.make(seed, random.Random(seed)) for seed in range(1, cases + 1)]
+    phantoms = (of.make(seed, random.Random(seed)) for seed in range(1, of.count + 1))
     read = [(model.read(_volume(phantom)).score >= use.operating_point, bool(phantom.truth)) for phantom in phantoms]
     return {
         "schema_version": 1,
@@ -83,7 +74,7 @@ def count(name: str, cases: int) -> dict[str, Any]:
         "positives": sum(is_positive for _, is_positive in read),
         "made_by": "python -m voorrang.demo.calibrating",
         "made_on": str(datetime.now(UTC).date()),
-        "source": f"{cases} synthetic {of.what}, seeds 1 to {cases}; phantoms, no patients",
+        "source": f"{of.count} synthetic {of.what}, seeds 1 to {of.count}; phantoms, no patients",
     }
 
 
@@ -97,7 +88,7 @@ def main() -> int:
     """Count, and write a file for each model."""
     FOLDER.mkdir(exist_ok=True)
     for name in CASES_OF:
-        counted = count(name, CASES)
+        counted = count(name)
         (FOLDER / f"{name}.json").write_text(json.dumps(counted, indent=2) + "\n")
         sys.stdout.write(f"{name}: {counted['true_positives']} of {counted['flagged']} flags right\n")
     return 0

@@ -137,7 +137,7 @@ def test_a_finding_is_worth_what_this_site_has_counted_and_activated(runtime: Ru
 
     Worker(runtime, Scripted([])).on_series_completed(make_event(make_series_completed()))
     head, second = (answer for answer in told(runtime) if isinstance(answer, FindingsScored))
-    assert [finding.calibrated_probability for finding in head.findings] == [pytest.approx(20 / 23.8415, abs=1e-6)]
+    assert [finding.calibrated_probability for finding in head.findings] == [pytest.approx(20 / 23.841459, abs=1e-6)]
     assert [finding.calibrated_probability for finding in second.findings] == [None]
 
 

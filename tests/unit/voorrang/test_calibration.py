@@ -37,8 +37,8 @@ def test_lower_bound_is_that_of_another_implementation(trials: int) -> None:
 
 def test_lower_bound_of_hand_counted_cases() -> None:
     assert lower_bound(0, 0) == lower_bound(0, 20) == 0.0
-    # All of n right: n / (n + z²), the larger root of Wilson's equation being 1; z² = 3.8415.
-    assert lower_bound(20, 20) == pytest.approx(20 / 23.8415, abs=1e-6)
+    # All of n right: n / (n + z²), the larger root of Wilson's equation being 1; z² = 3.841459.
+    assert lower_bound(20, 20) == pytest.approx(20 / 23.841459, abs=1e-6)
 
 
 def test_with_99_positives_the_lower_bound_counts_and_with_100_the_curve() -> None:
