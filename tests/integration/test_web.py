@@ -140,6 +140,22 @@ def test_pages_of_the_list_join_into_the_list(world: World, client: httpx.Client
     assert {page["total"] for page in pages} == {8}
 
 
+def test_page_keeps_rows_that_need_not_move_where_they_are_shown(world: World, client: httpx.Client) -> None:
+    def page(shown: str = "") -> list[tuple[str, str]]:
+        """Return number and item of each row."""
+        text = client.get("/rows", headers={"Voorrang-Shown": shown}).text
+        return list(zip(re.findall(r'class="rank">(\S+?)<', text), re.findall(r'data-item="(\S+)"', text), strict=True))
+
+    world.activate()
+    world.tell(*(make_study(n) for n in (1, 2, 3)), make_answer(2))
+    before = " ".join(key for _, key in page())
+    world.tell(make_answer(1))
+
+    assert page() == [("1", uid(1)), ("2", uid(2)), ("3", uid(3))]
+    assert page(before) == [("2", uid(2)), ("1", uid(1)), ("3", uid(3))]
+    assert [row["rank"] for row in client.get("/api/worklist").json()["items"]] == [1, 2, 3]
+
+
 def test_page_says_when_it_does_not_show_everything(
     world: World, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
