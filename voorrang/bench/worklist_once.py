@@ -165,7 +165,7 @@ def _add_plain(app: FastAPI, filled: Filled) -> None:
         with filled.runtime.database.read() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
         for row in rows:
-            row["arrived_at"], row["ranked_at"] = row["arrived_at"].isoformat(), row["ranked_at"].isoformat()
+            row |= {name: row[name].isoformat() for name in ("arrived_at", "ranked_at", "due_at") if row[name]}
         return JSONResponse(rows)
 
 
