@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from voorrang import register
 from voorrang.calibration import Calibration, load_activated
+from voorrang.database import Connection
 from voorrang.events.records import ModelIdentity
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Influence, standing_of
