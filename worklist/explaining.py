@@ -59,11 +59,14 @@ _TIERS: _Words = MappingProxyType(
     }
 )
 _KEEPS = ("houdt zijn plaats", "garde sa place", "keeps its place")
+_EXPIRED = ("langer dan de grens, naar voren", "au-delà du délai, avancé", "beyond its cap, moved up")
 _WAITED = ("wacht {} min", "attend {} min", "waits {} min")
 _AT = ("bij", "en", "at")
 
 
-def explain(state: str, pathways: Sequence[Mapping[str, Any]], tier: str, minutes: int) -> dict[str, str]:
+def explain(
+    state: str, pathways: Sequence[Mapping[str, Any]], urgency: str, minutes: int, *, expired: bool = False
+) -> dict[str, str]:
     """
     Return why an item stands where it stands, by language.
 
@@ -73,27 +76,32 @@ def explain(state: str, pathways: Sequence[Mapping[str, Any]], tier: str, minute
         State of the item.
     pathways
         Views of its pathways as stored, the one that speaks for it first.
-    tier
-        The tier in which it stands.
+    urgency
+        What people set, whatever AI has lifted it to.
     minutes
         How long it has waited.
+    expired
+        Whether it stands where it does because it has waited beyond its cap.
     """
-    return {language: " · ".join(_parts(n, state, pathways, tier, minutes)) for n, language in enumerate(LANGUAGES)}
-
-
-def _parts(n: int, state: str, pathways: Sequence[Mapping[str, Any]], tier: str, minutes: int) -> list[str]:
     if state == "prior":
-        return [_STATES[state][n]]
-    end = [_TIERS[tier][n], _WAITED[n].format(minutes)]
-    if not pathways or not pathways[0]["flagged"]:
-        shown = "running" if pathways and pathways[0]["provisional"] else state
-        return [_STATES[shown][n], _KEEPS[n], *end]
-    speaks = pathways[0]
+        return {language: _STATES[state][n] for n, language in enumerate(LANGUAGES)}
+    line = {}
+    for n, language in enumerate(LANGUAGES):
+        parts = [*_what(n, state, pathways, expired), *([_EXPIRED[n]] if expired else [])]
+        line[language] = " · ".join([*parts, _TIERS[urgency][n], _WAITED[n].format(minutes)])
+    return line
+
+
+def _what(n: int, state: str, pathways: Sequence[Mapping[str, Any]], expired: bool) -> list[str]:
+    speaks = pathways[0] if pathways else None
+    if speaks is None or not speaks["flagged"]:
+        shown = "running" if speaks is not None and speaks["provisional"] else state
+        return [_STATES[shown][n], *([] if expired else [_KEEPS[n]])]
     finding = _FINDINGS.get(speaks["finding_type"], _FINDINGS[""])[n]
     position = speaks["position_mm"]
     # Patient coordinates, not a side: which side it is depends on how the patient lay.
     where = [f"{_AT[n]} ({', '.join(f'{v:.0f}' for v in position)}) mm"] if position else []
-    return [finding, *where, _SURE[_sureness(speaks.get("probability"))][n], *end]
+    return [finding, *where, _SURE[_sureness(speaks.get("probability"))][n]]
 
 
 def _sureness(probability: float | None) -> str:

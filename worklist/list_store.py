@@ -42,6 +42,7 @@ class ListedItem:
     """An item as it stands on the list."""
 
     place: SortKey
+    human_tier: Tier
     item_version: int
     state: ItemState
     provisional: bool
@@ -80,6 +81,7 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
 def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> ListedItem:
     return ListedItem(
         place_of(row),
+        TierOrder(row.human_tier_order).tier,
         row.item_version,
         ItemState(row.state),
         row.provisional,

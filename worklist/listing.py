@@ -21,7 +21,7 @@ from worklist import list_store, store
 from worklist.banners import banners, overload_banners
 from worklist.explaining import explain
 from worklist.order_without_ai import OrderWithoutAi
-from worklist.ordering.places import SortKey
+from worklist.ordering.places import PlaceClass, SortKey
 from worklist.ordering.viewing import stable_view
 from worklist.pictures import picture_addresses
 from worklist.reading import log
@@ -209,7 +209,13 @@ def _row(
         shown_state=shown_state(item.state.value, item.provisional),
         provisional=item.provisional,
         reason=reason_line(item.state.value, pathways),
-        explanation=explain(item.state.value, pathways, item.place.tier.tier, minutes_waited),
+        explanation=explain(
+            item.state.value,
+            pathways,
+            item.human_tier,
+            minutes_waited,
+            expired=item.place.place_class is PlaceClass.EXPIRED,
+        ),
         study_instance_uids=item.study_instance_uids,
         modalities=item.modalities,
         arrived_at=item.place.arrived_at,

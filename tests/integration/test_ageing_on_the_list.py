@@ -34,6 +34,7 @@ def test_expired_exam_is_keyed_anew_when_due_and_counted(tmp_path: Path) -> None
 
         assert ITEMS_EXPIRED.labels("routine")._value.get() == 1
         assert world.order() == [1, 2]
+        assert "beyond its cap, moved up · routine · waits 14" in world.row(1).explanation["en"]
         assert any("1 routine exam waits beyond the cap" in line for line in world.lister.listing().banners)
         with world.database.read() as connection:
             assert store.item_keys(connection, due_at=world.clock.now()) == []

@@ -54,6 +54,17 @@ def test_item_that_nothing_speaks_for_keeps_its_place_and_says_what_it_is(state:
     assert state is ItemState.PRIOR or "keeps its place" in lines["en"]
 
 
+def test_expired_item_says_why_it_was_moved_up() -> None:
+    plain = explain("no_pathway", [], "routine", 1441, expired=True)
+    flagged = explain("scored", [asdict(BLEED)], "routine", 1441, expired=True)
+
+    assert plain["en"] == "not analysed: no pathway · beyond its cap, moved up · routine · waits 1441 min"
+    assert flagged["en"].endswith(
+        " · how sure was not counted here · beyond its cap, moved up · routine · waits 1441 min"
+    )
+    assert not [line for line in (plain | flagged).values() if ABSENCE.search(line)]
+
+
 def test_provisional_answer_is_said_to_be_running() -> None:
     view = asdict(PathwayView("stroke", ItemState.SCORED, provisional=True))
     assert explain("scored", [view], "routine", 3)["en"].startswith("being analysed · ")
