@@ -153,7 +153,9 @@ def test_page_keeps_rows_that_need_not_move_where_they_are_shown(world: World, c
 
     assert page() == [("1", uid(1)), ("2", uid(2)), ("3", uid(3))]
     assert page(before) == [("2", uid(2)), ("1", uid(1)), ("3", uid(3))]
-    assert [row["rank"] for row in client.get("/api/worklist").json()["items"]] == [1, 2, 3]
+    items = client.get("/api/worklist").json()["items"]
+    assert [row["rank"] for row in items] == [1, 2, 3]
+    assert (items[0]["tier"], " · routine · waits" in items[0]["explanation"]["en"]) == ("urgent", True)
 
 
 def test_page_says_when_it_does_not_show_everything(

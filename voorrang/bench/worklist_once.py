@@ -48,6 +48,10 @@ class Client:
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
     def get(self, path: str) -> bytes:
         """Return the body of an answer."""
         self._connection.request("GET", path)
@@ -148,9 +152,11 @@ def _served(filled: Filled) -> Iterator[Client]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off"))
     thread = Thread(target=lambda: server.run(sockets=[listening]))
     thread.start()
+    client = Client(listening.getsockname()[1])
     try:
-        yield Client(listening.getsockname()[1])
+        yield client
     finally:
+        client.close()
         server.should_exit = True
         thread.join()
         listening.close()
