@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
 
 from voorrang import outbox
 from voorrang.errors import ConfigurationError
@@ -261,21 +261,19 @@ class EnvelopeFacts:
     site: str
 
 
+def _latest_query() -> Select[Any]:
+    a, v = model_activation.c, model_version.c
+    newest = select(func.max(a.activation)).group_by(a.pathway, a.model_id)
+    same = (a.model_id == v.model_id) & (a.version == v.version) & (a.weights_digest == v.weights_digest)
+    joined = select(model_activation, v.statement).join_from(model_activation, model_version, same)
+    return joined.where(a.activation.in_(newest))
+
+
+# Made once: it is asked for with each event, and making a statement costs more than running it.
+_LATEST = _latest_query()
+
+
 def _latest(connection: Connection) -> dict[tuple[str, str], Activation]:
-    newest = select(func.max(model_activation.c.activation)).group_by(
-        model_activation.c.pathway, model_activation.c.model_id
-    )
-    v = model_version.c
-    a = model_activation.c
-    rows = connection.execute(
-        select(model_activation, v.statement)
-        .join_from(
-            model_activation,
-            model_version,
-            (a.model_id == v.model_id) & (a.version == v.version) & (a.weights_digest == v.weights_digest),
-        )
-        .where(a.activation.in_(newest))
-    )
     return {
         (r.pathway, r.model_id): Activation(
             r.activation,
@@ -289,7 +287,7 @@ def _latest(connection: Connection) -> dict[tuple[str, str], Activation]:
             r.calibration_digest,
             r.read_within_minutes,
         )
-        for r in rows
+        for r in connection.execute(_LATEST)
     }
 
 

@@ -43,6 +43,15 @@ ORDER = (
 
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
 _ITEM = select(item).where(item.c.item_key == bindparam("key"))
+_REWRITE = update(item).where(item.c.item_key == bindparam("key"))
+_ITEM_KEY = select(study.c.item_key).where(study.c.study_instance_uid == bindparam("uid"))
+_STUDIES = select(study).where(study.c.item_key == bindparam("key")).order_by(study.c.study_instance_uid)
+_ANSWERS = (
+    select(answer.c.study_instance_uid, answer.c.record)
+    .where(answer.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
+    .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id, answer.c.version)
+)
+_CONFIRMED = select(confirmation).where(confirmation.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
 # One comparison of rows, so that the index ends the count where the place is: the first of 10,000 counts nothing.
 _PLACE, _PLACE_NAMES = ORDER[1:], [column.name for column in ORDER[1:]]
 _COUNT_BEFORE = select(func.count()).where(
@@ -132,22 +141,15 @@ def put_confirmation(connection: Connection, record: SeriesConfirmed) -> None:
 
 def item_key_of(connection: Connection, study_instance_uid: str) -> str | None:
     """Return the key of the item that a study belongs to; None while the study is not known."""
-    query = select(study.c.item_key).where(study.c.study_instance_uid == study_instance_uid)
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_ITEM_KEY, {"uid": study_instance_uid}).scalar_one_or_none()
 
 
 def item_facts(connection: Connection, item_key: str) -> ItemFacts:
     """Return the facts of an item; without studies when they have moved to another."""
-    rows = connection.execute(
-        select(study).where(study.c.item_key == item_key).order_by(study.c.study_instance_uid)
-    ).all()
+    rows = connection.execute(_STUDIES, {"key": item_key}).all()
     uids = [row.study_instance_uid for row in rows]
-    answers = connection.execute(
-        select(answer.c.study_instance_uid, answer.c.record)
-        .where(answer.c.study_instance_uid.in_(uids))
-        .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id, answer.c.version)
-    ).all()
-    confirmed = connection.execute(select(confirmation).where(confirmation.c.study_instance_uid.in_(uids))).all()
+    answers = connection.execute(_ANSWERS, {"uids": uids}).all()
+    confirmed = connection.execute(_CONFIRMED, {"uids": uids}).all()
     rejected = orders.rejections(connection, uids)
     order = orders.orders(connection, [item_key]).get(item_key)
     return ItemFacts(
@@ -240,9 +242,8 @@ def put_item(
     if before == values | {"view": _as_json(values["view"])}:
         return None
     version = int(found.item_version) + 1
-    where = item.c.item_key == facts.item_key
-    change = _next_change(connection)
-    connection.execute(update(item).where(where).values(item_version=version, ranked_at=now, change=change, **values))
+    anew = values | {"item_version": version, "ranked_at": now, "change": _next_change(connection)}
+    connection.execute(_REWRITE, anew | {"key": facts.item_key})
     return version
 
 
