@@ -13,6 +13,7 @@ from inference.costing import Prices
 from inference.model import Opinion
 from inference.reading import Outcome
 from inference.tables import result
+from voorrang.calibration import Calibration
 from voorrang.clock import utc
 from voorrang.events.records import ComputeUse, ModelIdentity, Reason, ScoredFinding, ScoringState
 from voorrang.outbox import insert_once
@@ -40,8 +41,29 @@ class Result:
     computing: ComputeUse | None = None
 
 
-def result_of(outcome: Outcome, prices: Prices, now: datetime, pictures: Sequence[str | None] = ()) -> Result:
-    """Return what is stored of an outcome; `pictures` are the locators of its key pictures, by finding."""
+def result_of(
+    outcome: Outcome,
+    prices: Prices,
+    now: datetime,
+    pictures: Sequence[str | None] = (),
+    calibration: Calibration | None = None,
+) -> Result:
+    """
+    Return what is stored of an outcome.
+
+    Parameters
+    ----------
+    outcome
+        Of one series at one model.
+    prices
+        Of computing.
+    now
+        When it was scored.
+    pictures
+        Locators of its key pictures, by finding.
+    calibration
+        Of the model at this site; None where none is active.
+    """
     reasons = [Reason(code=reason.code.value, text=reason.text) for reason in outcome.reasons]
     if outcome.failure is not None:
         reasons = [Reason(code=outcome.failure.value, text=outcome.sentence)]
@@ -49,7 +71,7 @@ def result_of(outcome: Outcome, prices: Prices, now: datetime, pictures: Sequenc
     return Result(
         outcome.state,
         opinion.score if opinion else None,
-        _scored_findings(opinion, pictures) if opinion else (),
+        _scored_findings(opinion, pictures, calibration) if opinion else (),
         tuple(reasons),
         now,
         ComputeUse(seconds=took.seconds, device=took.device, precision=took.precision, cost=prices.cost(took))
@@ -58,9 +80,15 @@ def result_of(outcome: Outcome, prices: Prices, now: datetime, pictures: Sequenc
     )
 
 
-def _scored_findings(opinion: Opinion, pictures: Sequence[str | None]) -> tuple[ScoredFinding, ...]:
-    # `calibrated_probability` stays null: no site can activate a calibration yet. Once one can, it is filled here, from
-    # what the register says is active for this model.
+def _scored_findings(
+    opinion: Opinion, pictures: Sequence[str | None], calibration: Calibration | None
+) -> tuple[ScoredFinding, ...]:
+    def calibrated(score: float) -> float | None:
+        """Return what was counted of studies with such a score; nothing was counted below the operating point."""
+        if calibration is None or score < calibration.operating_point:
+            return None
+        return calibration.probability(score)
+
     return tuple(
         ScoredFinding(
             type=f.type,
@@ -68,6 +96,7 @@ def _scored_findings(opinion: Opinion, pictures: Sequence[str | None]) -> tuple[
             position_mm=f.position_mm,
             diameter_mm=f.diameter_mm,
             box_mm=f.box_mm,
+            calibrated_probability=calibrated(f.score),
             picture=picture,
         )
         for f, picture in zip_longest(opinion.findings, pictures)

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from inference import rejections, results, rivals, starts
+from inference.calibrating import calibration_of
 from inference.costing import Prices
 from inference.failures import Failure
 from inference.key_pictures.keeping import keep_pictures
@@ -18,6 +19,7 @@ from inference.results import Identity, Result, result_of
 from inference.running.messages import Job, Reader
 from voorrang import outbox
 from voorrang.archive import PictureFolder
+from voorrang.calibration import Calibration
 from voorrang.errors import InvalidMessageError
 from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored, SeriesCompleted
@@ -80,7 +82,8 @@ class Worker:
             for name, outcome in outcomes:
                 use = next(use for use in left if use.name == name)
                 pictures = self._keep_pictures(event.data, use, outcome)
-                found = result_of(outcome, self.prices, self.runtime.clock.now(), pictures)
+                calibration = self._calibration(event.data, use)
+                found = result_of(outcome, self.prices, self.runtime.clock.now(), pictures, calibration)
                 self._tell(event, use, found, outcome)
                 if found.computing is not None and found.computing.cost is not None:
                     COMPUTE_COST.labels(name).inc(found.computing.cost)
@@ -143,6 +146,11 @@ class Worker:
     def _keep_pictures(self, record: SeriesCompleted, use: ModelUse, outcome: Outcome) -> tuple[str | None, ...]:
         folder = PictureFolder(self.runtime.settings.pictures_dir)
         return keep_pictures(folder, record.study_instance_uid, self._identity(record, use), outcome.pictures)
+
+    def _calibration(self, record: SeriesCompleted, use: ModelUse) -> Calibration | None:
+        pathway, model = self.runtime.pathways[record.pathway], self.reader.identities[use.name]
+        with self.runtime.database.read() as connection:
+            return calibration_of(connection, self.runtime.settings.calibrations_dir, pathway, model)
 
     def _identity(self, record: SeriesCompleted, use: ModelUse) -> Identity:
         model = self.reader.identities[use.name]

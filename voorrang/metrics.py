@@ -71,6 +71,7 @@ ORDERS_OPEN = Gauge("voorrang_worklist_orders_open", "Orders that stand and have
 ORDERS_UNMATCHED = Gauge(
     "voorrang_worklist_unmatched", "Orders and reports that match nothing on the list, or for a person only", ["reason"]
 )
+ITEMS_EXPIRED = Gauge("voorrang_worklist_expired_items", "Items that wait beyond the cap of their tier", ["tier"])
 LAST_SLICE_TO_PRIORITY_SECONDS = Histogram(
     "voorrang_last_slice_to_priority_seconds",
     "From the last slice received to the priority visible on the list",

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, Table, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from voorrang.bus import Message, Partition, Place
@@ -39,12 +40,18 @@ def append(connection: Connection, service: str, topic: str, event: Event[Any], 
     return insert_once(connection, outbox, values)
 
 
-def insert_once(connection: Connection, table: Any, values: dict[str, Any]) -> bool:
+def insert_once(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
     """Insert a row unless its key exists already; tell whether it was inserted."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    statement = _insertion(table, connection.dialect.name == "sqlite")
     # Without the option SQLAlchemy gives -1 for an INSERT on PostgreSQL, which would read as "was there already".
-    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
+    return connection.execute(statement, values, execution_options={"preserve_rowcount": True}).rowcount == 1
+
+
+@cache
+def _insertion(table: Table, is_sqlite: bool) -> Executable:
+    # Made once for each table: making a statement costs more than running it.
+    made: Executable = (sqlite if is_sqlite else postgresql).insert(table).on_conflict_do_nothing()
+    return made
 
 
 def record_receipt(connection: Connection, consumer: str, event_id: str, outcome: str, now: datetime) -> bool:

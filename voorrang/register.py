@@ -7,20 +7,20 @@ event that somebody forges, a pathway file, a setting or a restart raises nothin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
 
 from voorrang import outbox
 from voorrang.errors import ConfigurationError
 from voorrang.events.envelope import Event, event_id
 from voorrang.events.records import ModelActivated, ModelIdentity, ModelSuspended, Tier
 from voorrang.outbox import insert_once
-from voorrang.pathways.pathway import Pathway
+from voorrang.pathways.pathway import ModelUse, Pathway
 from voorrang.purpose import Purpose
 from voorrang.tables import model_activation, model_version, operator_log
 from voorrang.topics import topic_of
@@ -57,7 +57,11 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """The latest decision about one model on one pathway; harm in harm units per minute of waiting."""
+    """
+    The latest decision about one model on one pathway; harm in harm units per minute of waiting.
+
+    `read_within_minutes` is None where the decision was made before it was written down: then nothing is quick.
+    """
 
     activation: int
     pathway: str
@@ -68,6 +72,7 @@ class Activation:
     harm_per_minute: float
     reading_minutes: float
     calibration_digest: str | None
+    read_within_minutes: float | None = None
 
 
 def register_model(connection: Connection, model: ModelVersion, now: datetime) -> None:
@@ -101,6 +106,7 @@ def activate(
     by: Actor,
     now: datetime,
     envelope: EnvelopeFacts,
+    calibration_digest: str | None = None,
 ) -> Activation:
     """
     Give a registered version an influence on a pathway, with what the pathway file says today.
@@ -122,7 +128,8 @@ def activate(
         "lift_to": pathway.delay.lift_to,
         "harm_per_minute": pathway.delay.harm_per_minute,
         "reading_minutes": pathway.reading.minutes,
-        "calibration_digest": None,
+        "calibration_digest": calibration_digest,
+        "read_within_minutes": pathway.delay.read_within_minutes,
     }
     number = _decide(connection, pathway.name, model, values, by, now)
     record = ModelActivated(activation=number, pathway=pathway.name, model=_identity(model), **values)
@@ -152,6 +159,7 @@ def suspend(
         "harm_per_minute": current.harm_per_minute,
         "reading_minutes": current.reading_minutes,
         "calibration_digest": current.calibration_digest,
+        "read_within_minutes": current.read_within_minutes,
     }
     number = _decide(connection, pathway, current.model, values, by, now)
     record = ModelSuspended(activation=number, pathway=pathway, model=_identity(current.model))
@@ -186,7 +194,9 @@ class Standing:
     banner: str | None
 
 
-def standing_of(activations: Sequence[Activation], pathway: Pathway, model_id: str) -> Standing:
+def standing_of(
+    activations: Sequence[Activation], pathway: Pathway, model_id: str, calibrations: Collection[str] = ()
+) -> Standing:
     """
     Decide what the activated version of a model may do on a pathway, whoever answers.
 
@@ -198,12 +208,14 @@ def standing_of(activations: Sequence[Activation], pathway: Pathway, model_id: s
         The pathway as its file says today.
     model_id
         The model.
+    calibrations
+        Digests of the calibrations that are kept here, unchanged.
 
     Returns
     -------
     Standing
         Influence none, with a banner, when there is no decision, when the model was suspended, or when the pathway
-        file differs from what was activated.
+        file or the calibration differs from what was activated.
     """
     use = pathway.model_use(model_id)
     found = next((a for a in activations if (a.pathway, a.model.model_id) == (pathway.name, model_id)), None)
@@ -213,14 +225,32 @@ def standing_of(activations: Sequence[Activation], pathway: Pathway, model_id: s
         )
     if found.influence is Influence.NONE:
         return Standing(Influence.NONE, found, f"{model_id} is suspended for {pathway.name}: the order is without it")
-    delay = pathway.delay
-    asked = (use.operating_point, delay.lift_to, delay.harm_per_minute, pathway.reading.minutes)
-    if asked != (found.operating_point, found.lift_to, found.harm_per_minute, found.reading_minutes):
+    if _asked(pathway, use) != _activated(found, pathway):
         text = f"pathway {pathway.name} differs from what was activated for {model_id}: the order is without it"
+        return Standing(Influence.NONE, found, text)
+    if found.calibration_digest is not None and found.calibration_digest not in calibrations:
+        text = f"the calibration of {model_id} for {pathway.name} is gone or was changed: the order is without it"
         return Standing(Influence.NONE, found, text)
     if found.influence is Influence.DISPLAY:
         return Standing(Influence.DISPLAY, found, f"{model_id} is shown for {pathway.name} but moves nothing")
     return Standing(found.influence, found, None)
+
+
+def _asked(pathway: Pathway, use: ModelUse) -> tuple[object, ...]:
+    delay = pathway.delay
+    return (
+        use.operating_point,
+        delay.lift_to,
+        delay.harm_per_minute,
+        pathway.reading.minutes,
+        delay.read_within_minutes,
+    )
+
+
+def _activated(found: Activation, pathway: Pathway) -> tuple[object, ...]:
+    # A decision of before targets were written down differs in nothing else; its flags have no target.
+    target = found.read_within_minutes if found.read_within_minutes is not None else pathway.delay.read_within_minutes
+    return found.operating_point, found.lift_to, found.harm_per_minute, found.reading_minutes, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,21 +261,19 @@ class EnvelopeFacts:
     site: str
 
 
+def _latest_query() -> Select[Any]:
+    a, v = model_activation.c, model_version.c
+    newest = select(func.max(a.activation)).group_by(a.pathway, a.model_id)
+    same = (a.model_id == v.model_id) & (a.version == v.version) & (a.weights_digest == v.weights_digest)
+    joined = select(model_activation, v.statement).join_from(model_activation, model_version, same)
+    return joined.where(a.activation.in_(newest))
+
+
+# Made once: it is asked for with each event, and making a statement costs more than running it.
+_LATEST = _latest_query()
+
+
 def _latest(connection: Connection) -> dict[tuple[str, str], Activation]:
-    newest = select(func.max(model_activation.c.activation)).group_by(
-        model_activation.c.pathway, model_activation.c.model_id
-    )
-    v = model_version.c
-    a = model_activation.c
-    rows = connection.execute(
-        select(model_activation, v.statement)
-        .join_from(
-            model_activation,
-            model_version,
-            (a.model_id == v.model_id) & (a.version == v.version) & (a.weights_digest == v.weights_digest),
-        )
-        .where(a.activation.in_(newest))
-    )
     return {
         (r.pathway, r.model_id): Activation(
             r.activation,
@@ -257,8 +285,9 @@ def _latest(connection: Connection) -> dict[tuple[str, str], Activation]:
             r.harm_per_minute,
             r.reading_minutes,
             r.calibration_digest,
+            r.read_within_minutes,
         )
-        for r in rows
+        for r in connection.execute(_LATEST)
     }
 
 

@@ -189,6 +189,11 @@ class Settings(BaseSettings):
         return self.data_dir / "pictures"
 
     @property
+    def calibrations_dir(self) -> Path:
+        """Folder of the calibrations that were activated, named by their digest."""
+        return self.data_dir / "calibrations"
+
+    @property
     def bundles_dir(self) -> Path:
         """Folder of the model bundles that were added."""
         return self.data_dir / "bundles"

@@ -144,6 +144,7 @@ model_activation = Table(
     Column("harm_per_minute", Float, nullable=False),
     Column("reading_minutes", Float, nullable=False),
     Column("calibration_digest", String(64)),
+    Column("read_within_minutes", Float),  # null in rows of before it was written down
     Column("actor", String(128), nullable=False),
     Column("role", String(64), nullable=False),
     Column("reason", String(512), nullable=False),

@@ -12,23 +12,18 @@ from sqlalchemy import bindparam, func, select
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.events.records import Tier
+from worklist.ordering.places import SortKey
+from worklist.ordering.tiers import TierOrder
 from worklist.orders import store as orders
 from worklist.orders.facts import OrderFacts
-from worklist.policy import TierOrder
 from worklist.states import ItemState
-from worklist.store import IN_ORDER, OFF_THE_LIST
+from worklist.store import IN_ORDER, OFF_THE_LIST, ORDER, place_of
 from worklist.tables import item, study
 
 _is_listed = item.c.listed_as < OFF_THE_LIST
 
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
-_LISTED = (
-    select(item)
-    .where(_is_listed)
-    .order_by(item.c.listed_as, item.c.tier_order, item.c.harm_order, item.c.arrived_at, item.c.item_key)
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
-)
+_LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
 _STUDIES = (
     select(study.c.item_key, study.c.study_instance_uid, study.c.last_received_at, study.c.modalities)
     .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
@@ -46,18 +41,22 @@ _COUNT_LISTED = select(func.count()).select_from(item).where(_is_listed)
 class ListedItem:
     """An item as it stands on the list."""
 
-    item_key: str
+    place: SortKey
+    human_tier: Tier
     item_version: int
-    tier: TierOrder
     state: ItemState
     provisional: bool
-    arrived_at: datetime
     ranked_at: datetime
     view: dict[str, Any]
     study_instance_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
     order: OrderFacts | None
+
+    @property
+    def item_key(self) -> str:
+        """Key of the item."""
+        return self.place.item_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +80,11 @@ def listed(connection: Connection, limit: int, offset: int) -> list[ListedItem]:
 
 def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> ListedItem:
     return ListedItem(
-        row.item_key,
+        place_of(row),
+        TierOrder(row.human_tier_order).tier,
         row.item_version,
-        TierOrder(row.tier_order),
         ItemState(row.state),
         row.provisional,
-        utc(row.arrived_at),
         utc(row.ranked_at),
         {"pathways": row.view},
         tuple([one.study_instance_uid for one in studies]),

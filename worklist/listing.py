@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from voorrang import identity, register
+from voorrang.calibration import load_activated
 from voorrang.clock import Clock
 from voorrang.database import Connection, Database
 from voorrang.events.records import Tier
 from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
 from worklist import list_store, store
-from worklist.banners import banners
+from worklist.banners import banners, overload_banners
+from worklist.explaining import explain
 from worklist.order_without_ai import OrderWithoutAi
+from worklist.ordering.places import PlaceClass, SortKey
+from worklist.ordering.viewing import stable_view
 from worklist.pictures import picture_addresses
 from worklist.reading import log
 from worklist.reading.marks import Mark, marks
@@ -40,6 +46,7 @@ class PathwayRow(BaseModel):
     reason: str
     position_mm: tuple[float, float, float] | None
     pictures: tuple[str, ...]
+    probability: float | None = None
 
 
 class OrderRow(BaseModel):
@@ -57,7 +64,8 @@ class Row(BaseModel):
     """
     One item; `rank` is null for a prior, `order` while none of it is known.
 
-    `patient` and `accession_number` only where names may be shown.
+    `explanation` is its place in one line, in nl, fr and en. `patient` and `accession_number` only where names may be
+    shown.
     """
 
     rank: int | None
@@ -68,6 +76,7 @@ class Row(BaseModel):
     shown_state: str
     provisional: bool
     reason: str
+    explanation: dict[str, str]
     study_instance_uids: tuple[str, ...]
     modalities: tuple[str, ...]
     arrived_at: datetime
@@ -105,6 +114,8 @@ class Lister:
         What it reads.
     show_names
         Whether patients may be named: only on a page that loopback alone can reach.
+    calibrations_dir
+        Where the activated calibrations are.
     without_ai
         Knows the places without AI.
     """
@@ -113,13 +124,25 @@ class Lister:
     pathways: dict[str, Pathway]
     clock: Clock
     show_names: bool
+    calibrations_dir: Path
     without_ai: OrderWithoutAi = field(default_factory=OrderWithoutAi)
 
-    def listing(self, limit: int = PAGE, offset: int = 0) -> Listing:
-        """Return the items from `offset` on, at most `limit` of them, in the order of reading."""
+    def listing(self, limit: int = PAGE, offset: int = 0, shown: Sequence[str] = ()) -> Listing:
+        """
+        Return the items from `offset` on, at most `limit` of them, in the order of reading.
+
+        Parameters
+        ----------
+        limit, offset
+            Which part of the list.
+        shown
+            Keys of the items in the order in which a page shows them: rows that need not move keep it, each with its
+            place in the live order.
+        """
         now = self.clock.now()
         with self.database.read() as connection:
             items = list_store.listed(connection, limit, offset)
+            live = [item.place for item in items if item.state is not ItemState.PRIOR]
             without_ai = self.without_ai.places(connection, [item.item_key for item in items])
             uids = [uid for item in items for uid in item.study_instance_uids]
             read = marks(connection, [item.item_key for item in items])
@@ -128,6 +151,8 @@ class Lister:
             total = list_store.count_listed(connection)
             order_at = store.last_ranked_at(connection) or now
             active = register.activations(connection)
+            expired = store.expired(connection)
+        calibrations = load_activated(self.calibrations_dir, active)
         rows = [
             _row(
                 item,
@@ -144,8 +169,8 @@ class Lister:
             version=version,
             total=total,
             statement=RESEARCH,
-            banners=tuple(banners(self.pathways.values(), active)),
-            items=tuple(rows),
+            banners=(*banners(self.pathways.values(), active, calibrations), *overload_banners(expired)),
+            items=tuple(_steadied(rows, live, shown)),
         )
 
     def version(self) -> int:
@@ -159,6 +184,11 @@ def _version(connection: Connection) -> int:
     return changes * 1_000_000 + register.revision(connection)
 
 
+def _steadied(rows: Sequence[Row], live: Sequence[SortKey], shown: Sequence[str]) -> list[Row]:
+    places = {key: n for n, key in enumerate(stable_view(shown, live))}
+    return sorted(rows, key=lambda row: places.get(row.item_key, len(places)))
+
+
 def _row(
     item: list_store.ListedItem,
     place: int,
@@ -168,22 +198,30 @@ def _row(
     now: datetime,
 ) -> Row:
     pathways: list[dict[str, Any]] = item.view["pathways"]
+    minutes_waited = max(0, int((now - item.place.arrived_at).total_seconds() // 60))
     ranked = item.state is not ItemState.PRIOR
     return Row(
         rank=place if ranked else None,
         rank_without_ai=without_ai if ranked else None,
         item_key=item.item_key,
-        tier=item.tier.tier,
+        tier=item.place.tier.tier,
         state=item.state.value,
         shown_state=shown_state(item.state.value, item.provisional),
         provisional=item.provisional,
         reason=reason_line(item.state.value, pathways),
+        explanation=explain(
+            item.state.value,
+            pathways,
+            item.human_tier,
+            minutes_waited,
+            expired=item.place.place_class is PlaceClass.EXPIRED,
+        ),
         study_instance_uids=item.study_instance_uids,
         modalities=item.modalities,
-        arrived_at=item.arrived_at,
+        arrived_at=item.place.arrived_at,
         ranked_at=item.ranked_at,
         last_received_at=item.last_received_at,
-        minutes_waited=max(0, int((now - item.arrived_at).total_seconds() // 60)),
+        minutes_waited=minutes_waited,
         patient=who.patient.name if who else "",
         birth_date=who.patient.birth_date if who else "",
         accession_number=who.accession_number if who else "",

@@ -10,7 +10,7 @@ from threading import Lock
 
 from voorrang.database import Connection
 from worklist import list_store
-from worklist.policy import sort_key_without_ai
+from worklist.ordering.strategies import by_arrival
 
 Key = tuple[int, datetime, str]
 
@@ -66,5 +66,5 @@ class OrderWithoutAi:
 
 def _key(one: list_store.ChangedItem) -> Key:
     """Return the policy's key without what AI alone sets, as a tuple: compared ten times as fast as a record."""
-    key = sort_key_without_ai(one.human_tier, one.arrived_at, one.item_key)
+    key = by_arrival(one.human_tier, one.arrived_at, one.item_key)
     return int(key.tier), key.arrived_at, key.item_key

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from voorrang import register
+from voorrang.calibration import Calibration, load_activated
 from voorrang.database import Connection
 from voorrang.events.records import WorklistItemRanked
-from voorrang.metrics import ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_SECONDS, MODELS_WITHOUT_INFLUENCE
+from voorrang.metrics import ITEMS_EXPIRED, ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_SECONDS, MODELS_WITHOUT_INFLUENCE
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation
 from voorrang.runtime import Runtime
 from worklist import store
 from worklist.banners import banners
+from worklist.facts import ItemFacts
 from worklist.minutes import history
+from worklist.ordering.ageing import UNCLAIMED, expires_at
+from worklist.ordering.places import sort_key
+from worklist.ordering.tiers import TierOrder, tier_order
 from worklist.orders.facts import Standing
 from worklist.origins import origin_of
-from worklist.policy import TierOrder, sort_key
 from worklist.reading import shown
 from worklist.reading.ending import end_reading
-from worklist.states import ItemState, view_item
+from worklist.states import ItemState, ItemView, late_at, view_item
 
 ITEMS_IN_A_TRANSACTION = 20
 
@@ -39,6 +44,7 @@ class Ranking:
 
     runtime: Runtime
     _register_revision: int = -1
+    _calibrations_seen: frozenset[str] = frozenset()
 
     def rank(self, connection: Connection, item_key: str) -> None:
         """Decide the place of one item anew; say so when anything about it changed."""
@@ -50,13 +56,15 @@ class Ranking:
         if not facts.studies:
             store.withdraw_item(connection, item_key, now)
             return
-        view = view_item(facts, self.runtime.pathways, activations, now)
+        view = view_item(facts, self.runtime.pathways, activations, now, self._calibrations(activations))
         shown.record(connection, item_key, view.pathways, activations, now)
-        key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key)
-        version = store.put_item(connection, facts, key, view, now)
+        waiting = self._waiting(facts, view, now)
+        key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key, expired=waiting.expired)
+        version = store.put_item(connection, facts, key, view, now, waiting)
         if version is None:
             return
-        history.record(connection, facts, key, view, now)
+        without_ai = sort_key(facts.human_tier, (), facts.arrived_at, item_key, expired=waiting.expired)
+        history.record(connection, facts, key, without_ai, view, now)
         speaks, settled = view.speaks, facts.settled
         is_open = settled.standing is Standing.OPEN
         if not is_open:
@@ -77,6 +85,26 @@ class Ranking:
         )
         self.runtime.announce(connection, record, origin_of(self.runtime, facts), (item_key, version))
 
+    def _calibrations(self, activations: Sequence[Activation]) -> Mapping[str, Calibration]:
+        return load_activated(self.runtime.settings.calibrations_dir, activations)
+
+    def _waiting(self, facts: ItemFacts, view: ItemView, now: datetime) -> store.Waiting:
+        """Look what time alone changes: when an answer is late, and when an open item expires."""
+        late = late_at(facts, self.runtime.pathways, now) if view.is_pending else None
+        if view.state is ItemState.PRIOR or facts.settled.standing is not Standing.OPEN:
+            return store.Waiting(due_at=late)
+        expires = self._expires_at(facts)
+        if expires <= now:
+            return store.Waiting(expired=True, due_at=late)
+        return store.Waiting(due_at=min(expires, late or expires))
+
+    def _expires_at(self, facts: ItemFacts) -> datetime:
+        """Return when an item expires: at the earliest of its pathways, and by the clock where none wants it."""
+        names = {name for study in facts.studies for _, name in study.claims} & self.runtime.pathways.keys()
+        rules = [self.runtime.pathways[name].ageing for name in names] or [UNCLAIMED]
+        zone, tier = ZoneInfo(self.runtime.settings.time_zone), tier_order(facts.human_tier)
+        return min(expires_at(facts.arrived_at, tier, rule, zone) for rule in rules)
+
     def rank_all(self, keys: Sequence[str]) -> None:
         """Decide the places of many items anew, a few in each transaction, so that events get in between."""
         for start in range(0, len(keys), ITEMS_IN_A_TRANSACTION):
@@ -92,15 +120,18 @@ class Ranking:
         """Look at what changes without an event: time, and the register, whose tables are the truth."""
         with self.runtime.database.read() as connection:
             revision = register.revision(connection)
-            everything = revision != self._register_revision
-            keys = store.item_keys(connection, pending_only=not everything)
             activations = register.activations(connection)
+            calibrations = frozenset(self._calibrations(activations))
+            everything = (revision, calibrations) != (self._register_revision, self._calibrations_seen)
+            keys = store.item_keys(connection, due_at=None if everything else self.runtime.clock.now())
+            expired = store.expired(connection)
             counts = store.counts(connection)
         self.rank_all(keys)
-        self._register_revision = revision
+        self._register_revision, self._calibrations_seen = revision, calibrations
         for pathway in self.runtime.pathways.values():
-            MODELS_WITHOUT_INFLUENCE.labels(pathway.name).set(len(banners([pathway], activations)))
+            MODELS_WITHOUT_INFLUENCE.labels(pathway.name).set(len(banners([pathway], activations, calibrations)))
         for tier in TierOrder:
+            ITEMS_EXPIRED.labels(tier.tier).set(expired.get(tier, 0))
             for state in ItemState:
                 n = next((n for t, s, n in counts if (t, s) == (tier, state)), 0)
                 ITEMS_OPEN.labels(tier.tier, state.value).set(n)

@@ -27,7 +27,7 @@ def serve(settings: Settings) -> int:
     runtime = start("worklist", settings, settings.worklist_metrics_port)
     listening = listen(settings.bind_host, settings.worklist_port)
     ranking = Ranking(runtime)
-    lister = Lister(runtime.database, runtime.pathways, runtime.clock, settings.show_names)
+    lister = Lister(runtime.database, runtime.pathways, runtime.clock, settings.show_names, settings.calibrations_dir)
     reading = Reading(runtime)
     app = application(lister, settings, runtime.stop.is_set, reading)
     server = uvicorn.Server(

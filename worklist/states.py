@@ -10,18 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
+from voorrang.calibration import Calibration
 from voorrang.events.records import FindingsScored, ScoringState
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation, Influence, standing_of
 from worklist.facts import ItemFacts, StudyFacts
-from worklist.policy import BASELINE, Lift, TierOrder, tier_order
+from worklist.ordering.places import BASELINE, Lift
+from worklist.ordering.tiers import TierOrder, tier_order
 
 NOT_ACTIVATED = "not_activated"
 WITHOUT_SCORE = "without_score"
 REJECTED = "rejected"
+NOTHING_COUNTED: Mapping[str, Calibration] = MappingProxyType({})
 
 
 class ItemState(StrEnum):
@@ -42,8 +46,9 @@ class PathwayView:
     What one pathway says of an item.
 
     `score` and `finding` belong to the answer that counts; reason codes and texts say why there is none. `lift` is
-    there only when a flagged answer may move the item. `pictures` are locators of the key pictures of the findings that
-    reach the operating point, the highest first; what is not flagged shows none.
+    there only when a flagged answer may move the item; `probability` that a flag is right here, where that was counted.
+    `pictures` are locators of the key pictures of the findings that reach the operating point, the highest first; what
+    is not flagged shows none.
     """
 
     pathway: str
@@ -59,6 +64,7 @@ class PathwayView:
     finding_type: str = ""
     pictures: tuple[str, ...] = ()
     lift: Lift | None = None
+    probability: float | None = None
 
 
 # Which state of several speaks for the whole, after the flags: what is still to come, then what went wrong.
@@ -98,13 +104,17 @@ class ItemView:
 
 
 def view_item(
-    facts: ItemFacts, pathways: Mapping[str, Pathway], activations: Sequence[Activation], now: datetime
+    facts: ItemFacts,
+    pathways: Mapping[str, Pathway],
+    activations: Sequence[Activation],
+    now: datetime,
+    calibrations: Mapping[str, Calibration] = NOTHING_COUNTED,
 ) -> ItemView:
     """Return what is shown of an item now."""
     if all(study.prior for study in facts.studies):
         return ItemView(ItemState.PRIOR, False, ())
     views = [
-        view_pathway(study, pathways[name], activations, now)
+        view_pathway(study, pathways[name], activations, now, calibrations)
         for study in facts.studies
         if not study.prior
         for name in sorted({pathway for _, pathway in study.claims} & pathways.keys())
@@ -115,19 +125,42 @@ def view_item(
     return ItemView(ordered[0].state, ordered[0].provisional, ordered)
 
 
-def view_pathway(study: StudyFacts, pathway: Pathway, activations: Sequence[Activation], now: datetime) -> PathwayView:
+def late_at(facts: ItemFacts, pathways: Mapping[str, Pathway], now: datetime) -> datetime | None:
+    """Return from when on an answer of an item that is not there is late; None when all promised times are over."""
+    promised = (
+        study.last_received_at + timedelta(minutes=pathways[name].delay.result_within_minutes)
+        for study in facts.studies
+        for name in {pathway for _, pathway in study.claims} & pathways.keys()
+    )
+    return min((at for at in promised if at >= now), default=None)
+
+
+def view_pathway(
+    study: StudyFacts,
+    pathway: Pathway,
+    activations: Sequence[Activation],
+    now: datetime,
+    calibrations: Mapping[str, Calibration] = NOTHING_COUNTED,
+) -> PathwayView:
     """Return what one pathway says of one study: the loudest of its series and models."""
-    standings = [standing_of(activations, pathway, model) for model in dict.fromkeys(u.name for u in pathway.models)]
+    models = dict.fromkeys(use.name for use in pathway.models)
+    standings = [standing_of(activations, pathway, model, calibrations) for model in models]
     active = [s.activation for s in standings if s.activation is not None and s.influence is not Influence.NONE]
     if not active:
         text = f"no model is active for {pathway.name}: not analysed"
         return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=NOT_ACTIVATED, reason=text)
     series = [uid for uid, name in study.claims if name == pathway.name]
-    return min((_view_series(study, pathway, uid, one, now) for uid in series for one in active), key=_loudness)
+    views = (_view_series(study, pathway, uid, one, now, calibrations) for uid in series for one in active)
+    return min(views, key=_loudness)
 
 
 def _view_series(
-    study: StudyFacts, pathway: Pathway, series_instance_uid: str, active: Activation, now: datetime
+    study: StudyFacts,
+    pathway: Pathway,
+    series_instance_uid: str,
+    active: Activation,
+    now: datetime,
+    calibrations: Mapping[str, Calibration],
 ) -> PathwayView:
     """Return what the activated version of a model says of a series; the answers of any other version are not seen."""
     if (rejected := dict(study.rejected).get(series_instance_uid)) is not None:
@@ -156,6 +189,8 @@ def _view_series(
         return replace(view, state=ItemState.FAILED, reason_code=WITHOUT_SCORE, reason=text)
     # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
     flagged = answer.score >= active.operating_point
+    calibration = calibrations.get(active.calibration_digest or "")
+    probability = calibration.probability(answer.score) if flagged and calibration else None
     top = max(answer.findings, key=lambda finding: finding.score, default=None)
     return replace(
         view,
@@ -165,7 +200,8 @@ def _view_series(
         position_mm=top.position_mm if top else None,
         finding_type=top.type if top else "",
         pictures=_pictures(answer, active.operating_point) if flagged else (),
-        lift=_lift(active) if flagged else None,
+        lift=_lift(active, probability) if flagged else None,
+        probability=probability,
     )
 
 
@@ -174,10 +210,11 @@ def _pictures(answer: FindingsScored, operating_point: float) -> tuple[str, ...]
     return tuple(f.picture for f in ordered if f.picture is not None and f.score >= operating_point)
 
 
-def _lift(active: Activation) -> Lift | None:
+def _lift(active: Activation, probability: float | None) -> Lift | None:
     if active.influence is not Influence.RANK:
         return None
-    return Lift(active.lift_to, active.harm_per_minute, active.reading_minutes)
+    harm, minutes, target = active.harm_per_minute, active.reading_minutes, active.read_within_minutes
+    return Lift(active.lift_to, harm, minutes, probability or 0.0, target)
 
 
 def _view_silence(study: StudyFacts, pathway: Pathway, another_answered: bool, now: datetime) -> PathwayView:
@@ -189,7 +226,7 @@ def _view_silence(study: StudyFacts, pathway: Pathway, another_answered: bool, n
     return PathwayView(pathway.name, ItemState.RUNNING, reason_code="running", reason="awaits images or an answer")
 
 
-def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, int, bool, float, str, str]:
+def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, float, int, bool, float, str, str]:
     """
     Order views so that the first speaks for the whole.
 
@@ -201,6 +238,7 @@ def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, int, bool, flo
     return (
         not view.flagged,
         tier_order(lift.lift_to) if lift else TierOrder.ROUTINE,
+        -lift.harm_rate if lift else -BASELINE,
         -lift.harm_per_minute / lift.reading_minutes if lift else -BASELINE,
         _LOUDEST.index(state),
         view.provisional,

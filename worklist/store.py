@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select, tuple_, update
 
 from voorrang.clock import utc
 from voorrang.database import Connection
@@ -15,9 +15,11 @@ from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
 from voorrang.outbox import insert_once
 from worklist.facts import ItemFacts, StudyFacts
+from worklist.ordering.places import PlaceClass, SortKey
+from worklist.ordering.strategies import by_arrival
+from worklist.ordering.tiers import TierOrder
 from worklist.orders import store as orders
 from worklist.orders.facts import Standing
-from worklist.policy import SortKey, TierOrder, sort_key_without_ai
 from worklist.states import ItemState, ItemView
 from worklist.tables import answer, confirmation, item, study
 
@@ -29,10 +31,42 @@ _has_studies = item.c.study_count > 0
 _is_listed = item.c.listed_as < OFF_THE_LIST
 _is_ranked = item.c.listed_as == IN_ORDER
 
+# The columns of a place, and of the index that has them: priors, which have no place, come last.
+ORDER = (
+    item.c.listed_as,
+    item.c.tier_order,
+    item.c.place_class,
+    item.c.harm_order,
+    item.c.arrived_at,
+    item.c.item_key,
+)
+
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
 _ITEM = select(item).where(item.c.item_key == bindparam("key"))
+_REWRITE = update(item).where(item.c.item_key == bindparam("key"))
+_ITEM_KEY = select(study.c.item_key).where(study.c.study_instance_uid == bindparam("uid"))
+_STUDIES = select(study).where(study.c.item_key == bindparam("key")).order_by(study.c.study_instance_uid)
+_ANSWERS = (
+    select(answer.c.study_instance_uid, answer.c.record)
+    .where(answer.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
+    .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id, answer.c.version)
+)
+_CONFIRMED = select(confirmation).where(confirmation.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
+# One comparison of rows, so that the index ends the count where the place is: the first of 10,000 counts nothing.
+_PLACE, _PLACE_NAMES = ORDER[1:], [column.name for column in ORDER[1:]]
+_COUNT_BEFORE = select(func.count()).where(
+    _is_ranked, tuple_(*_PLACE) < tuple_(*(bindparam(column.name, type_=column.type) for column in _PLACE))
+)
 _LAST_CHANGE = select(func.coalesce(func.max(item.c.change), 0))
 _LAST_RANKED_AT = select(func.max(item.c.ranked_at))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Whether an open item has waited beyond its cap, and when time alone next changes it; None for never."""
+
+    expired: bool = False
+    due_at: datetime | None = None
 
 
 def put_study(connection: Connection, event: Event[Any]) -> list[str]:
@@ -107,22 +141,15 @@ def put_confirmation(connection: Connection, record: SeriesConfirmed) -> None:
 
 def item_key_of(connection: Connection, study_instance_uid: str) -> str | None:
     """Return the key of the item that a study belongs to; None while the study is not known."""
-    query = select(study.c.item_key).where(study.c.study_instance_uid == study_instance_uid)
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_ITEM_KEY, {"uid": study_instance_uid}).scalar_one_or_none()
 
 
 def item_facts(connection: Connection, item_key: str) -> ItemFacts:
     """Return the facts of an item; without studies when they have moved to another."""
-    rows = connection.execute(
-        select(study).where(study.c.item_key == item_key).order_by(study.c.study_instance_uid)
-    ).all()
+    rows = connection.execute(_STUDIES, {"key": item_key}).all()
     uids = [row.study_instance_uid for row in rows]
-    answers = connection.execute(
-        select(answer.c.study_instance_uid, answer.c.record)
-        .where(answer.c.study_instance_uid.in_(uids))
-        .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id, answer.c.version)
-    ).all()
-    confirmed = connection.execute(select(confirmation).where(confirmation.c.study_instance_uid.in_(uids))).all()
+    answers = connection.execute(_ANSWERS, {"uids": uids}).all()
+    confirmed = connection.execute(_CONFIRMED, {"uids": uids}).all()
     rejected = orders.rejections(connection, uids)
     order = orders.orders(connection, [item_key]).get(item_key)
     return ItemFacts(
@@ -172,7 +199,9 @@ def _study_facts(
     )
 
 
-def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemView, now: datetime) -> int | None:
+def put_item(
+    connection: Connection, facts: ItemFacts, key: SortKey, view: ItemView, now: datetime, waiting: Waiting
+) -> int | None:
     """
     Write what follows from an item's facts.
 
@@ -181,7 +210,7 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
     int or None
         The item's new version; None when nothing about it changed.
     """
-    without_ai = sort_key_without_ai(facts.human_tier, facts.arrived_at, facts.item_key)
+    without_ai = by_arrival(facts.human_tier, facts.arrived_at, facts.item_key)
     settled = facts.settled
     values = {
         "study_count": len(facts.studies),
@@ -191,7 +220,9 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
         "human_tier_order": int(without_ai.tier),
         "state": view.state.value,
         "provisional": view.provisional,
-        "pending": view.is_pending,
+        "place_class": int(key.place_class),
+        "expired": waiting.expired,
+        "due_at": waiting.due_at,
         "view": [asdict(pathway) for pathway in view.pathways],
         "patient_key": facts.studies[0].patient_key,
         "standing": settled.standing.value,
@@ -207,14 +238,12 @@ def put_item(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemV
         return 1
     if found.done_by_hand:
         values["listed_as"] = OFF_THE_LIST
-    times = {"arrived_at": utc(found.arrived_at), "settled_at": utc(found.settled_at) if found.settled_at else None}
-    before = {name: getattr(found, name) for name in values} | times
+    before = {name: _as_utc(getattr(found, name)) for name in values}
     if before == values | {"view": _as_json(values["view"])}:
         return None
     version = int(found.item_version) + 1
-    where = item.c.item_key == facts.item_key
-    change = _next_change(connection)
-    connection.execute(update(item).where(where).values(item_version=version, ranked_at=now, change=change, **values))
+    anew = values | {"item_version": version, "ranked_at": now, "change": _next_change(connection)}
+    connection.execute(_REWRITE, anew | {"key": facts.item_key})
     return version
 
 
@@ -227,7 +256,8 @@ def _listed_as(standing: Standing, state: ItemState) -> int:
 def withdraw_item(connection: Connection, item_key: str, now: datetime) -> bool:
     """Take an item whose studies moved to another off the list; False when it is not on it."""
     where = (item.c.item_key == item_key) & _has_studies
-    values = {"study_count": 0, "pending": False, "listed_as": OFF_THE_LIST} | _changed(connection, now)
+    values = {"study_count": 0, "expired": False, "due_at": None, "listed_as": OFF_THE_LIST}
+    values |= _changed(connection, now)
     return connection.execute(update(item).where(where).values(values)).rowcount == 1
 
 
@@ -255,19 +285,16 @@ def _next_change(connection: Connection) -> int:
     return list_version(connection) + 1
 
 
+def place_of(row: Any) -> SortKey:
+    """Return the place that a row of the items has."""
+    tier, place_class = TierOrder(row.tier_order), PlaceClass(row.place_class)
+    return SortKey(tier, place_class, row.harm_order, utc(row.arrived_at), row.item_key)
+
+
 def rank_of(connection: Connection, key: SortKey) -> int:
     """Return the place of a sort key among what is ranked, the first being 1."""
-    c = item.c
-    before = or_(
-        c.tier_order < int(key.tier),
-        and_(c.tier_order == int(key.tier), c.harm_order < key.negative_harm_rate),
-        and_(
-            c.tier_order == int(key.tier),
-            c.harm_order == key.negative_harm_rate,
-            or_(c.arrived_at < key.arrived_at, and_(c.arrived_at == key.arrived_at, c.item_key < key.item_key)),
-        ),
-    )
-    return 1 + int(connection.execute(select(func.count()).select_from(item).where(before, _is_ranked)).scalar_one())
+    values = (int(key.tier), int(key.place_class), key.negative_harm_rate, key.arrived_at, key.item_key)
+    return 1 + int(connection.execute(_COUNT_BEFORE, dict(zip(_PLACE_NAMES, values, strict=True))).scalar_one())
 
 
 def view_of(connection: Connection, item_key: str) -> list[dict[str, Any]]:
@@ -286,13 +313,13 @@ def counts(connection: Connection) -> list[tuple[TierOrder, ItemState, int]]:
     return [(TierOrder(tier), ItemState(state), int(n)) for tier, state, n in rows]
 
 
-def item_keys(connection: Connection, *, pending_only: bool) -> Sequence[str]:
+def item_keys(connection: Connection, *, due_at: datetime | None) -> Sequence[str]:
     """
-    Return the keys of all items on the live list, or of those that time alone may change, settled ones too.
+    Return the keys of all items on the live list, or of those that time alone changes by a moment, settled ones too.
 
     What a model has lifted comes first: when it is suspended, the order is right as soon as these are ranked anew.
     """
-    where = _has_studies & item.c.pending if pending_only else _is_listed
+    where = _is_listed if due_at is None else item.c.due_at <= due_at
     query = select(item.c.item_key).where(where).order_by(item.c.harm_rate.desc(), item.c.tier_order)
     return connection.execute(query).scalars().all()
 
@@ -304,6 +331,16 @@ def touch_items(connection: Connection, keys: Collection[str]) -> None:
     connection.execute(update(item).where(where).values(values))
 
 
+def expired(connection: Connection) -> dict[TierOrder, int]:
+    """Return how many items of each tier of people wait beyond their cap."""
+    rows = connection.execute(
+        select(item.c.human_tier_order, func.count())
+        .where(_is_ranked, item.c.expired)
+        .group_by(item.c.human_tier_order)
+    )
+    return {TierOrder(tier): int(n) for tier, n in rows}
+
+
 def list_version(connection: Connection) -> int:
     """Return a number that grows with every change of any item."""
     return int(connection.execute(_LAST_CHANGE).scalar_one())
@@ -313,6 +350,10 @@ def last_ranked_at(connection: Connection) -> datetime | None:
     """Return when the order was last decided anew."""
     at = connection.execute(_LAST_RANKED_AT).scalar_one()
     return utc(at) if at is not None else None
+
+
+def _as_utc(value: Any) -> Any:
+    return utc(value) if isinstance(value, datetime) else value
 
 
 def _as_json(views: Any) -> Any:

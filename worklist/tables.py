@@ -76,12 +76,14 @@ item = Table(
     Column("item_version", Integer, nullable=False),
     Column("study_count", Integer, nullable=False),  # 0: its studies moved to another item; the row keeps its version
     Column("tier_order", Integer, nullable=False),
+    Column("place_class", Integer, nullable=False, server_default="2"),
     Column("harm_rate", Float, nullable=False),
     Column("arrived_at", DateTime(timezone=True), nullable=False),
     Column("human_tier_order", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("provisional", Boolean, nullable=False),
-    Column("pending", Boolean, nullable=False),
+    Column("expired", Boolean, nullable=False, server_default=false()),  # waits beyond the cap of its tier
+    Column("due_at", DateTime(timezone=True)),  # when time alone next changes it
     Column("ranked_at", DateTime(timezone=True), nullable=False),
     Column("view", JSON, nullable=False),
     Column("patient_key", String(64), nullable=False, server_default=""),  # the surviving one's
@@ -93,9 +95,10 @@ item = Table(
     Column("listed_as", Integer, nullable=False),  # 0: in the order; 1: listed without a place; 2: off the list
     Column("harm_order", Float, nullable=False),  # minus harm_rate: every column of an index goes one way
     Column("change", BigInteger, nullable=False),  # grows with every change of any item
-    Index("worklist_item_order", "listed_as", "tier_order", "harm_order", "arrived_at", "item_key"),
+    Index("worklist_item_order", "listed_as", "tier_order", "place_class", "harm_order", "arrived_at", "item_key"),
     Index("worklist_item_order_without_ai", "listed_as", "human_tier_order", "arrived_at", "item_key"),
     Index("worklist_item_change", "change"),
     Index("worklist_item_ranked_at", "ranked_at"),
-    Index("worklist_item_pending", "pending"),
+    Index("worklist_item_due", "due_at"),
+    Index("worklist_item_expired", "expired", "listed_as", "human_tier_order"),
 )

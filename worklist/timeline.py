@@ -13,8 +13,8 @@ from voorrang.events.records import WorklistItemRanked
 from voorrang.tables import outbox
 from voorrang.timeline import Moment
 from worklist import store
+from worklist.ordering.tiers import TierOrder
 from worklist.orders.facts import Standing
-from worklist.policy import SortKey, TierOrder
 from worklist.states import ItemState
 from worklist.tables import item, study
 from worklist.wording import shown_state
@@ -65,8 +65,7 @@ def standing(connection: Connection, study_instance_uid: str) -> Place | None:
         why = row.settled_why.replace("_", " ")
         words = f"{row.standing}, {why}" if why != row.standing else why
         return Place(None, state, row.provisional, words)
-    key = SortKey(TierOrder(row.tier_order), -row.harm_rate, utc(row.arrived_at), row.item_key)
-    place = None if state is ItemState.PRIOR else store.rank_of(connection, key)
+    place = None if state is ItemState.PRIOR else store.rank_of(connection, store.place_of(row))
     return Place(place, state, row.provisional)
 
 

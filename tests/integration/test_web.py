@@ -33,7 +33,8 @@ from voorrang.events.records import ScoringState, Tier
 from worklist import list_store, store
 from worklist.facts import ItemFacts, StudyFacts
 from worklist.order_without_ai import OrderWithoutAi
-from worklist.policy import Lift, sort_key, sort_key_without_ai
+from worklist.ordering.places import Lift, sort_key
+from worklist.ordering.strategies import by_arrival
 from worklist.states import ItemState, ItemView, PathwayView
 from worklist.tables import item, study
 from worklist.web import application as web
@@ -78,6 +79,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
     assert listing["order_at"] == "2026-11-02T12:01:00Z"
     assert listing["banners"] == ["lung is not activated for lung-nodule: the order is without it"]
     pathways = row.pop("pathways")
+    assert sorted(row.pop("explanation")) == ["en", "fr", "nl"]
     assert row == {
         "rank": 1,
         "rank_without_ai": 1,
@@ -113,6 +115,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
             "reason": "",
             "position_mm": [1.0, 2.0, 3.0],
             "pictures": [],
+            "probability": None,
         }
     ]
 
@@ -137,6 +140,24 @@ def test_pages_of_the_list_join_into_the_list(world: World, client: httpx.Client
     assert {page["total"] for page in pages} == {8}
 
 
+def test_page_keeps_rows_that_need_not_move_where_they_are_shown(world: World, client: httpx.Client) -> None:
+    def page(shown: str = "") -> list[tuple[str, str]]:
+        """Return number and item of each row."""
+        text = client.get("/rows", headers={"Voorrang-Shown": shown}).text
+        return list(zip(re.findall(r'class="rank">(\S+?)<', text), re.findall(r'data-item="(\S+)"', text), strict=True))
+
+    world.activate()
+    world.tell(*(make_study(n) for n in (1, 2, 3)), make_answer(2))
+    before = " ".join(key for _, key in page())
+    world.tell(make_answer(1))
+
+    assert page() == [("1", uid(1)), ("2", uid(2)), ("3", uid(3))]
+    assert page(before) == [("2", uid(2)), ("1", uid(1)), ("3", uid(3))]
+    items = client.get("/api/worklist").json()["items"]
+    assert [row["rank"] for row in items] == [1, 2, 3]
+    assert (items[0]["tier"], " · routine · waits" in items[0]["explanation"]["en"]) == ("urgent", True)
+
+
 def test_page_says_when_it_does_not_show_everything(
     world: World, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,14 +180,20 @@ def test_list_of_300_stands_as_the_policy_says(world: World) -> None:
         flagged = random.random() < 0.3
         world.tell(make_study(n, claims=[(1, pathway)], arrived_at=arrived_at))
         world.tell(make_answer(n, 0.9 if flagged else 0.1, pathway=pathway, model=model))
-        lift = Lift("urgent", 1.0, 8.0) if model == "head" else Lift("routine", 0.01, 12.0)
+        lift = (
+            Lift("urgent", 1.0, 8.0, target_minutes=15)
+            if model == "head"
+            else Lift("routine", 0.01, 12.0, target_minutes=15)
+        )
         expected.append((sort_key("routine", [lift] if flagged else [], arrived_at, uid(n)), n))
 
     assert world.order() == [n for _, n in sorted(expected)]
 
 
 tiers = st.sampled_from(["stat", "urgent", "routine"])
-lifts = st.lists(st.builds(Lift, tiers, st.floats(0, 10), st.floats(0.5, 60)), max_size=2)
+lifts = st.lists(
+    st.builds(Lift, tiers, st.floats(0, 10), st.floats(0.5, 60), st.floats(0, 1), st.floats(5, 200)), max_size=2
+)
 described = st.lists(
     st.tuples(tiers, lifts, st.integers(0, 3), st.integers(0, 10**6), st.booleans()),
     max_size=8,
@@ -191,9 +218,9 @@ def test_order_in_sql_is_the_order_of_the_policy(
             state = ItemState.PRIOR if prior else ItemState.SCORED
             views = tuple(PathwayView("stroke", ItemState.SCORED, True, lift=lift) for lift in ai)
             view = ItemView(state, False, views)
-            key = sort_key(tier, view.lifts, arrived_at, facts.item_key)
-            store.put_item(connection, facts, key, view, NOON)
-            ranked += [] if prior else [(key, sort_key_without_ai(tier, arrived_at, facts.item_key))]
+            key = sort_key(tier, view.lifts, arrived_at, facts.item_key, expired=number % 3 == 0)
+            store.put_item(connection, facts, key, view, NOON, store.Waiting(number % 3 == 0))
+            ranked += [] if prior else [(key, by_arrival(tier, arrived_at, facts.item_key))]
         listed = [one.item_key for one in list_store.listed(connection, 100, 0) if one.state is not ItemState.PRIOR]
         places = [store.rank_of(connection, key) for key, _ in sorted(ranked)]
         without_ai = OrderWithoutAi().places(connection, listed)

@@ -79,6 +79,7 @@ def make_pathway(
     lift_to: Tier = "urgent",
     reading_minutes: float = 8.0,
     result_within_minutes: float = 3.0,
+    read_within_minutes: float = 15.0,
 ) -> Pathway:
     """Return a pathway."""
     return Pathway.model_validate(
@@ -94,7 +95,7 @@ def make_pathway(
             "models": [{"name": model, "operating_point": point} for model, point in models],
             "delay": {
                 "harm_per_minute": harm_per_minute,
-                "read_within_minutes": 15,
+                "read_within_minutes": read_within_minutes,
                 "result_within_minutes": result_within_minutes,
                 "lift_to": lift_to,
                 "owner": "somebody",
@@ -139,6 +140,7 @@ def make_activation(
         "harm_per_minute": pathway.delay.harm_per_minute,
         "reading_minutes": pathway.reading.minutes,
         "calibration_digest": None,
+        "read_within_minutes": pathway.delay.read_within_minutes,
     }
     return Activation(activation, pathway.name, version, influence, **(values | changed))
 
@@ -351,7 +353,7 @@ def worklist_world(
         new_consumer=lambda name: broker.consumer(name, [topic.name for topic in consumed_by(name)]),
     )
     ranking = Ranking(runtime)
-    lister = Lister(database, runtime.pathways, clock, show_names)
+    lister = Lister(database, runtime.pathways, clock, show_names, runtime.settings.calibrations_dir)
     try:
         yield World(runtime, ranking, lister, handlers(runtime, ranking), Reading(runtime), clock, broker)
     finally:

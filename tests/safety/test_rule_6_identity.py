@@ -258,7 +258,9 @@ def test_answer_of_an_unknown_pathway_makes_no_label(world: World) -> None:
 def test_list_without_names_has_no_person(tmp_path: Path, world: World) -> None:
     world.name(1, NAME)
     world.tell(make_study(1))
-    hidden = type(world.lister)(world.database, world.runtime.pathways, world.clock, show_names=False)
+    hidden = type(world.lister)(
+        world.database, world.runtime.pathways, world.clock, False, world.lister.calibrations_dir
+    )
 
     text = json.dumps(hidden.listing().model_dump(mode="json"))
     assert not [private for private in PRIVATE if private in text]

@@ -22,6 +22,7 @@ from voorrang.bench.processes import peak_rss_bytes
 from voorrang.bench.worklist_filled import FLAGGED, Filled, filled_worklist, kind_of, make_answer, make_study, uid_of
 from worklist.listing import PAGE, Lister
 from worklist.reading.acts import Reading
+from worklist.store import OFF_THE_LIST, ORDER
 from worklist.tables import item
 from worklist.web.application import application
 from worklist.web.listening import listen
@@ -46,6 +47,10 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
 
     def get(self, path: str) -> bytes:
         """Return the body of an answer."""
@@ -140,25 +145,25 @@ def p99(values: list[float]) -> float:
 def _served(filled: Filled) -> Iterator[Client]:
     """Serve the list, and the same rows by one query, in a thread of this process."""
     runtime = filled.runtime
-    lister = Lister(runtime.database, runtime.pathways, runtime.clock, show_names=True)
+    lister = Lister(runtime.database, runtime.pathways, runtime.clock, True, runtime.settings.calibrations_dir)
     app = application(lister, runtime.settings, lambda: False, Reading(runtime))
     _add_plain(app, filled)
     listening = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off"))
     thread = Thread(target=lambda: server.run(sockets=[listening]))
     thread.start()
+    client = Client(listening.getsockname()[1])
     try:
-        yield Client(listening.getsockname()[1])
+        yield client
     finally:
+        client.close()
         server.should_exit = True
         thread.join()
         listening.close()
 
 
 def _add_plain(app: FastAPI, filled: Filled) -> None:
-    c = item.c
-    query = select(item).where(c.listed_as < 2)
-    query = query.order_by(c.listed_as, c.tier_order, c.harm_order, c.arrived_at, c.item_key).limit(PAGE)
+    query = select(item).where(item.c.listed_as < OFF_THE_LIST).order_by(*ORDER).limit(PAGE)
 
     @app.get(PLAIN_PATH)
     def plain() -> JSONResponse:
@@ -166,7 +171,7 @@ def _add_plain(app: FastAPI, filled: Filled) -> None:
         with filled.runtime.database.read() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
         for row in rows:
-            row["arrived_at"], row["ranked_at"] = row["arrived_at"].isoformat(), row["ranked_at"].isoformat()
+            row |= {name: row[name].isoformat() for name in ("arrived_at", "ranked_at", "due_at") if row[name]}
         return JSONResponse(rows)
 
 

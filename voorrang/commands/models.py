@@ -12,6 +12,7 @@ from voorrang import register
 from voorrang.clock import SystemClock
 from voorrang.commands import adding_models, explaining_selection
 from voorrang.commands.adding_models import open_register, version_of
+from voorrang.commands.keeping_calibrations import keep_calibration
 from voorrang.errors import ConfigurationError
 from voorrang.register import Actor, EnvelopeFacts, Influence, ModelVersion
 from voorrang.settings import load_settings
@@ -43,6 +44,11 @@ def add_parser(commands: Any) -> None:
         decide.add_argument("--pathway", required=True)
         if verb == "activate":
             decide.add_argument("--influence", choices=[i.value for i in Influence], required=True)
+            decide.add_argument(
+                "--calibration",
+                type=Path,
+                help="calibration.json of this site; without it a flag goes after counted ones",
+            )
         decide.add_argument("--actor", required=True, help="who decides")
         decide.add_argument("--role", required=True, help="in which role")
         decide.add_argument("--reason", required=True, help="why")
@@ -115,6 +121,8 @@ def activate_model(arguments: argparse.Namespace) -> int:
         pathway = pathways.get(arguments.pathway)
         if pathway is None:
             raise ConfigurationError(f"no pathway {arguments.pathway}; there are {', '.join(pathways)}")
+        calibration: Path | None = arguments.calibration
+        digest = keep_calibration(calibration, pathway, version, settings) if calibration is not None else None
         made = register.activate(
             connection,
             pathway,
@@ -123,8 +131,12 @@ def activate_model(arguments: argparse.Namespace) -> int:
             _actor(arguments),
             SystemClock().now(),
             EnvelopeFacts(settings.purpose, settings.site),
+            digest,
         )
-    sys.stdout.write(f"{arguments.name} on {made.pathway}: influence {made.influence.value}, lifts to {made.lift_to}\n")
+    counted = f"calibration {digest[:12]}" if digest else "not calibrated: its flags go after every counted one"
+    sys.stdout.write(
+        f"{arguments.name} on {made.pathway}: influence {made.influence.value}, lifts to {made.lift_to}, {counted}\n"
+    )
     return 0
 
 

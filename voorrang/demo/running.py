@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from worklist.minutes.projecting import Projected, project, waiting_rows
 SETTLE_SECONDS = 600
 LOOK_EVERY_SECONDS = 0.25
 SETTLED = frozenset({"scored", "out_of_scope", "failed", "no_pathway", "prior"})
+CALIBRATIONS = Path(__file__).parent / "calibrations"  # `python -m voorrang.demo.calibrating` makes them
 MODELS = (("reference-head", "stroke"), ("reference-lung", "lung-nodule"))
 Say = Callable[[str], None]
 
@@ -58,11 +60,12 @@ class DemoReport:
 
 
 def activate_reference_cad(stack: ScratchStack) -> None:
-    """Give the reference CAD its influence, by the register's own command."""
+    """Give the reference CAD its influence, by the register's own command, with what was counted on phantoms."""
     for model, pathway in MODELS:
         stack.command("model", "add", model)
         who = ("--actor", "demo", "--role", "demo", "--reason", "shows how a list is reordered")
-        stack.command("model", "activate", model, "--pathway", pathway, "--influence", "rank", *who)
+        counted = ("--calibration", str(CALIBRATIONS / f"{model}.json"))
+        stack.command("model", "activate", model, "--pathway", pathway, "--influence", "rank", *counted, *who)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,10 +123,10 @@ class ScoredFinding(Record):
     """
     One finding.
 
-    `score` is the probability that the model gave; `calibrated_probability` is it after the calibration that this site
-    has activated for the model, null until then. Position and two opposite corners of the box are in patient
-    coordinates (LPS), mm; the edges of the box run along the rows, the columns and the normal of the slices. `picture`
-    is the locator of the key picture.
+    `score` is the probability that the model gave; `calibrated_probability` is how often a flagged study with this
+    score is right at this site, by the calibration that was active when it was scored, null without one. Position and
+    two opposite corners of the box are in patient coordinates (LPS), mm; the edges of the box run along the rows, the
+    columns and the normal of the slices. `picture` is the locator of the key picture.
     """
 
     type: str
@@ -226,6 +226,7 @@ class ModelActivated(Record):
     harm_per_minute: float
     reading_minutes: float | None = None
     calibration_digest: str | None = None
+    read_within_minutes: float | None = None
 
 
 class ModelSuspended(Record):

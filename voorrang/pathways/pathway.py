@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from voorrang.events.records import Lane, Tier
+from voorrang.pathways.ageing import AgeingRule
 from voorrang.pathways.criteria import SeriesCriteria
 from voorrang.pathways.required import RequiredSeries
 
@@ -116,6 +117,7 @@ class Pathway(_Part):
     models: tuple[ModelUse, ...] = Field(min_length=1)
     delay: DelayRule
     reading: ReadingRule
+    ageing: AgeingRule = AgeingRule()
     retention: RetentionRule | None = None
     escalation: EscalationRule | None = None
 

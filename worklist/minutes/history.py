@@ -15,7 +15,7 @@ from voorrang.database import Connection
 from worklist.facts import ItemFacts
 from worklist.minutes.facts import Exam, Placed, Said
 from worklist.minutes.tables import placed
-from worklist.policy import SortKey, sort_key_without_ai
+from worklist.ordering.places import SortKey
 from worklist.states import ItemState, ItemView, PathwayView
 
 _LATEST = select(placed).where(placed.c.item_key == bindparam("key")).order_by(placed.c.id.desc()).limit(1)
@@ -23,7 +23,9 @@ _COLUMNS = [column for column in placed.c if column.name not in {"id", "item_key
 _AT_ONCE = 500
 
 
-def record(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemView, now: datetime) -> None:
+def record(
+    connection: Connection, facts: ItemFacts, key: SortKey, without_ai: SortKey, view: ItemView, now: datetime
+) -> None:
     """
     Write the place of an item where it differs from the last one; an item that has none is not written.
 
@@ -33,8 +35,8 @@ def record(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemVie
         The transaction that ranks the item.
     facts
         Of the item.
-    key
-        Its place.
+    key, without_ai
+        Its place, and what the same policy sets without any answer of a model.
     view
         What is shown of it.
     now
@@ -42,7 +44,6 @@ def record(connection: Connection, facts: ItemFacts, key: SortKey, view: ItemVie
     """
     if view.state is ItemState.PRIOR:
         return
-    without_ai = sort_key_without_ai(facts.human_tier, facts.arrived_at, facts.item_key)
     values = {
         "arrived_at": facts.arrived_at,
         "place": _numbers(key),

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, bindparam, delete, or_, select, tuple_, update
 
 from voorrang.clock import utc
 from voorrang.events.envelope import Event
@@ -139,6 +139,21 @@ def put_report(connection: Connection, event: Event[Any], status: ReportStatus) 
     return touched | ({event.order_key} - {""})
 
 
+def _reports_query() -> Select[Any]:
+    r = report.c
+    named = select(report_study.c.report_key, report_study.c.report_version).where(
+        report_study.c.study_instance_uid.in_(bindparam("uids", expanding=True))
+    )
+    known_order = select(placed_order.c.order_key).where(placed_order.c.order_key == r.order_key).exists()
+    has_study = select(study.c.item_key).where(study.c.item_key == r.order_key).exists()
+    by_name = tuple_(r.report_key, r.report_version).in_(named) & ~known_order & ~has_study
+    is_own = r.order_key.in_(bindparam("own", expanding=True))
+    return select(report).where(or_(is_own, by_name)).order_by(r.report_version)
+
+
+_REPORTS = _reports_query()  # made once: it is asked for with each event
+
+
 def reports_of(
     connection: Connection, item_key: str, order_keys: Iterable[str], uids: Sequence[str]
 ) -> list[ReportFacts]:
@@ -156,15 +171,8 @@ def reports_of(
     uids
         Its studies: a report that names one of them is its report, unless the report's own order has an item.
     """
-    r = report.c
-    named = select(report_study.c.report_key, report_study.c.report_version).where(
-        report_study.c.study_instance_uid.in_(uids)
-    )
-    known_order = select(placed_order.c.order_key).where(placed_order.c.order_key == r.order_key).exists()
-    has_study = select(study.c.item_key).where(study.c.item_key == r.order_key).exists()
-    by_name = tuple_(r.report_key, r.report_version).in_(named) & ~known_order & ~has_study
     own = {item_key, *order_keys} - {""}
-    rows = connection.execute(select(report).where(or_(r.order_key.in_(own), by_name)).order_by(r.report_version))
+    rows = connection.execute(_REPORTS, {"own": list(own), "uids": list(uids)})
     return [ReportFacts(o.report_key, o.report_version, ReportStatus(o.status), utc(o.stated_at)) for o in rows]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
@@ -72,9 +72,10 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         # A page elsewhere must not reach this one through a name that it points at loopback.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
 
-    def shown(request: Request, template: str, offset: int) -> Response:
-        """Return a page of the list in a template."""
-        values = {"listing": lister.listing(PAGE, offset), "names": lister.show_names, "offset": offset, "page": PAGE}
+    def shown(request: Request, template: str, offset: int, before: Sequence[str] = ()) -> Response:
+        """Return a page of the list in a template; `before` are the keys of the rows that it shows so far."""
+        listing = lister.listing(PAGE, offset, before)
+        values = {"listing": listing, "names": lister.show_names, "offset": offset, "page": PAGE}
         return templates.TemplateResponse(request, template, values)
 
     @app.middleware("http")
@@ -112,9 +113,9 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         return shown(request, "page.html", offset)
 
     @app.get("/rows", response_class=HTMLResponse)
-    def rows(request: Request, offset: Offset = 0) -> Response:
-        """Return what of the page changes with the order."""
-        return shown(request, "rows.html", offset)
+    def rows(request: Request, offset: Offset = 0, voorrang_shown: Annotated[str, Header()] = "") -> Response:
+        """Return what of the page changes with the order; the header has the keys of its rows so far."""
+        return shown(request, "rows.html", offset, voorrang_shown.split())
 
     @app.get("/changes")
     async def changes(request: Request) -> EventSourceResponse:

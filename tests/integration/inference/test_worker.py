@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,15 +27,20 @@ from tests.builders import MODEL, SERIES_UID, STUDY_UID, make_event, make_runtim
 from tests.fakes import InMemoryBroker
 from tests.integration.inference.archived import archive_series, reading
 from tests.integration.inference.faulty_models import ANSWER, DIE, EAT, HANG
+from voorrang import register
 from voorrang.archive import PictureFolder
 from voorrang.bus import Message
+from voorrang.calibration import file_of
 from voorrang.consuming import ConsumerLoop
 from voorrang.database import Database
 from voorrang.errors import InvalidMessageError, RetryableError
 from voorrang.events.envelope import decode, encode
 from voorrang.events.records import FindingsScored, ModelIdentity, ScoringState
 from voorrang.pathways.pathway import ModelUse
+from voorrang.purpose import Purpose
+from voorrang.register import Actor, EnvelopeFacts, Influence, ModelVersion
 from voorrang.runtime import Runtime
+from voorrang.statement import RESEARCH
 from voorrang.tables import outbox, receipt
 from voorrang.topics import SERIES_COMPLETED_URGENT
 
@@ -110,6 +117,28 @@ def test_the_probability_is_as_the_model_gave_it_and_not_calibrated_until_a_site
     Worker(runtime, Scripted([])).on_series_completed(make_event(make_series_completed()))
     (finding,) = told(runtime)[0].findings
     assert (finding.score, finding.calibrated_probability, finding.picture) == (0.7, None, None)
+
+
+def test_a_finding_is_worth_what_this_site_has_counted_and_activated(runtime: Runtime) -> None:
+    pathway = runtime.pathways["stroke"]
+    counted = {"schema_version": 1, "flagged": 20, "true_positives": 20, "positives": 25, "site": "site"}
+    said = {"made_by": "Vermeulen", "made_on": "2026-11-01", "source": "reports of October"}
+    about = {"pathway": "stroke", "model_id": MODEL.model_id, "weights_digest": MODEL.weights_digest}
+    text = json.dumps({**counted, **said, **about, "operating_point": pathway.models[0].operating_point})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    folder = runtime.settings.calibrations_dir
+    folder.mkdir()
+    file_of(folder, digest).write_text(text)
+    version = ModelVersion(MODEL.model_id, MODEL.version_label, MODEL.weights_digest, RESEARCH)
+    with runtime.database.write() as connection:
+        register.register_model(connection, version, runtime.clock.now())
+        by, facts = Actor("a.tester", "physicist", "test"), EnvelopeFacts(Purpose.CLINICAL, "site")
+        register.activate(connection, pathway, version, Influence.RANK, by, runtime.clock.now(), facts, digest)
+
+    Worker(runtime, Scripted([])).on_series_completed(make_event(make_series_completed()))
+    head, second = (answer for answer in told(runtime) if isinstance(answer, FindingsScored))
+    assert [finding.calibrated_probability for finding in head.findings] == [pytest.approx(20 / 23.841459, abs=1e-6)]
+    assert [finding.calibrated_probability for finding in second.findings] == [None]
 
 
 def test_a_picture_is_on_disk_before_its_finding_is_told_and_only_its_locator_is_in_the_event(

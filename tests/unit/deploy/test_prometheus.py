@@ -11,7 +11,15 @@ import pytest
 import yaml
 
 OURS = ("ingest", "inference", "worklist", "monitoring")
-ALERTS = {"UnaccountedInstances", "ServiceDown", "OldestWaitingTooOld", "DeadLetters", "ResultLate", "DiskFilling"}
+ALERTS = {
+    "UnaccountedInstances",
+    "ServiceDown",
+    "OldestWaitingTooOld",
+    "DeadLetters",
+    "ResultLate",
+    "DiskFilling",
+    "WorkExceedsReaders",
+}
 
 
 @pytest.fixture(scope="module")

@@ -194,16 +194,22 @@ def test_decision_that_is_rolled_back_leaves_nothing(database: Database) -> None
         (make_pathway(lift_to="stat"), Influence.NONE, "differs from what was activated"),
         (make_pathway(lift_to="routine"), Influence.NONE, "differs from what was activated"),
         (make_pathway(harm_per_minute=1.001), Influence.NONE, "differs from what was activated"),
+        (make_pathway(read_within_minutes=5), Influence.NONE, "differs from what was activated"),
         (make_pathway(models=(("second-head", 0.5),)), Influence.NONE, "not activated"),
         (make_pathway("stroke-2"), Influence.NONE, "not activated"),
     ],
-    ids=["same", "operating_point", "lift_to_up", "lift_to_down", "harm", "other_model", "other_name"],
+    ids=["same", "operating_point", "lift_to_up", "lift_to_down", "harm", "target", "other_model", "other_name"],
 )
 def test_standing_under_todays_pathway_file(changed: Pathway, influence: Influence, words: str | None) -> None:
     found = standing_of([make_activation()], changed, "head")
 
     assert found.influence is influence
     assert (found.banner is None) if words is None else (words in (found.banner or ""))
+
+
+def test_decision_of_before_targets_were_written_down_still_stands() -> None:
+    before = make_activation(read_within_minutes=None)
+    assert standing_of([before], make_pathway(read_within_minutes=5), "head").influence is Influence.RANK
 
 
 def test_displayed_model_has_a_banner() -> None:

@@ -25,7 +25,7 @@ from voorrang.events.records import FindingsScored, Reason, ScoringState
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation, Influence
 from worklist.facts import ItemFacts, StudyFacts
-from worklist.policy import Lift, SortKey, sort_key
+from worklist.ordering.places import Lift, SortKey, sort_key
 from worklist.states import ItemState, ItemView, view_item
 
 BOTH = {"stroke": STROKE, "lung-nodule": LUNG}
@@ -74,7 +74,11 @@ BASELINE = sort_key("routine", (), NOON, "item")
 def test_positive_acts_at_once_without_confirmation() -> None:
     item = view(study(make_answer(score=0.9)))
 
-    assert (item.state, item.provisional, item.lifts) == (ItemState.SCORED, False, (Lift("urgent", 1.0, 8.0),))
+    assert (item.state, item.provisional, item.lifts) == (
+        ItemState.SCORED,
+        False,
+        (Lift("urgent", 1.0, 8.0, target_minutes=15),),
+    )
 
 
 def test_score_at_the_operating_point_is_flagged() -> None:
@@ -303,7 +307,7 @@ def test_displayed_model_never_takes_away_the_lift_of_another(shown: float) -> N
         activations=two_models(Influence.RANK, Influence.DISPLAY),
     )
 
-    assert item.lifts == (Lift("urgent", 1.0, 8.0),)
+    assert item.lifts == (Lift("urgent", 1.0, 8.0, target_minutes=15),)
     assert item.pathways[0].model_id == "head"
 
 

@@ -12,6 +12,7 @@ depends_on = None
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ITEM_KEY = sa.String(length=64).with_variant(sa.String(length=64, collation="C"), "postgresql")
+OTHER = 2  # the class of a place, which the next revision brings
 TIME = sa.DateTime(timezone=True)
 
 
@@ -45,8 +46,8 @@ def _begin_with_the_list_as_it_is(placed: sa.Table) -> None:
             "item_key": row.item_key,
             "at": row.ranked_at,
             "arrived_at": row.arrived_at,
-            "place": [row.tier_order, row.harm_order],
-            "place_without_ai": [row.human_tier_order, 0.0],
+            "place": [row.tier_order, OTHER, row.harm_order],
+            "place_without_ai": [row.human_tier_order, OTHER, 0.0],
             "said": {one["pathway"]: _said(one) for one in reversed(row.view)},  # the first is the loudest
         }
         for row in op.get_bind().execute(sa.select(item).where(item.c.listed_as == 0)).all()

@@ -29,7 +29,10 @@ function setGone(isGone) {
 async function refresh() {
   const mine = ++wanted;
   try {
-    const answer = await fetch(`/rows${location.search}`, { cache: "no-store", signal: AbortSignal.timeout(SILENCE_MS) });
+    // Rows that need not move stay where the reader saw them: the list is told which those are.
+    const before = Array.from(list.querySelectorAll("[data-item]"), (row) => row.dataset.item).join(" ");
+    const headers = { "Voorrang-Shown": before };
+    const answer = await fetch(`/rows${location.search}`, { headers, cache: "no-store", signal: AbortSignal.timeout(SILENCE_MS) });
     if (!answer.ok) throw new Error(String(answer.status));
     const rows = await answer.text();
     if (mine !== wanted) return;

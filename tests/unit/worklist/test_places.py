@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voorrang.events.records import Tier
-from worklist.policy import Lift, SortKey, TierOrder, sort_key, sort_key_without_ai, tier_order
+from worklist.ordering.places import Lift, PlaceClass, SortKey, sort_key
+from worklist.ordering.strategies import by_arrival
+from worklist.ordering.tiers import TierOrder, tier_order
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
-BLEED = Lift("urgent", 1.0, 8.0)
-NODULE = Lift("routine", 0.01, 12.0)
+BLEED = Lift("urgent", 1.0, 8.0, 1.0, 15)
+NODULE = Lift("routine", 0.01, 12.0, 1.0, 1440)
+NODULE_NONE_RIGHT = Lift("routine", 0.01, 12.0, 0.0, 1440)
 TIERS: tuple[Tier, ...] = ("stat", "urgent", "routine")
 
 tiers = st.sampled_from(TIERS)
@@ -23,6 +26,8 @@ lifts = st.lists(
         tiers,
         st.floats(0, 100, allow_nan=False),
         st.floats(0.1, 60, allow_nan=False),
+        st.floats(0, 1),
+        st.sampled_from([None, 15.0, 60.0, 61.0, 1440.0]),
     ),
     max_size=4,
 )
@@ -68,8 +73,8 @@ def test_order_of_a_hand_counted_list() -> None:
 
 
 def test_harm_is_counted_per_minute_of_reading() -> None:
-    long_reading = sort_key("routine", [Lift("urgent", 2.0, 20.0)], at(0), "long")
-    short_reading = sort_key("routine", [Lift("urgent", 1.0, 4.0)], at(5), "short")
+    long_reading = sort_key("routine", [Lift("urgent", 2.0, 20.0, 1.0)], at(0), "long")
+    short_reading = sort_key("routine", [Lift("urgent", 1.0, 4.0, 1.0)], at(5), "short")
 
     assert (-long_reading.negative_harm_rate, -short_reading.negative_harm_rate) == (0.1, 0.25)
     assert short_reading < long_reading
@@ -96,7 +101,7 @@ def test_tier_of_every_pair_of_human_tier_and_lift(human: Tier, lift_to: Tier, e
 def test_the_highest_of_several_lifts_counts_for_tier_and_harm() -> None:
     key = sort_key("routine", [NODULE, BLEED, NODULE], NOON, "1.2.3")
 
-    assert key == SortKey(TierOrder.URGENT, -0.125, NOON, "1.2.3")
+    assert key == SortKey(TierOrder.URGENT, PlaceClass.QUICK, -0.125, NOON, "1.2.3")
 
 
 def test_equal_harm_goes_by_arrival_then_by_key() -> None:
@@ -115,7 +120,7 @@ def test_ai_never_stands_above_a_stat_of_people(ai: list[Lift], arrived: datetim
 
 @given(human=tiers, ai=lifts, arrived=times)
 def test_ai_only_raises(human: Tier, ai: list[Lift], arrived: datetime) -> None:
-    assert sort_key(human, ai, arrived, "1.2.3") <= sort_key_without_ai(human, arrived, "1.2.3")
+    assert sort_key(human, ai, arrived, "1.2.3") <= by_arrival(human, arrived, "1.2.3")
 
 
 @given(human=tiers, ai=lifts, more=lifts, arrived=times)
@@ -173,3 +178,44 @@ def test_a_lift_never_changes_the_order_of_the_others(described: list[Item]) -> 
 @given(human=tiers)
 def test_tier_and_its_place_are_one(human: Tier) -> None:
     assert tier_order(human).tier == human
+
+
+def test_flag_of_which_nothing_was_counted_goes_after_counted_ones_and_before_what_nothing_speaks_for() -> None:
+    uncounted = sort_key("routine", [Lift("routine", 100.0, 1.0)], at(9), "uncounted")
+    none_right = sort_key("routine", [NODULE_NONE_RIGHT], at(10), "none_right")
+    counted = sort_key("routine", [Lift("routine", 0.001, 60.0, 0.001, 1440)], at(11), "counted")
+    plain = sort_key("routine", [], at(0), "plain")
+
+    assert sorted([plain, none_right, uncounted, counted]) == [counted, uncounted, none_right, plain]
+
+
+@pytest.mark.parametrize(("target", "is_quick"), [(None, False), (15.0, True), (60.0, True), (60.1, False)])
+def test_flag_is_quick_when_its_activated_target_is_within_the_hour(target: float | None, is_quick: bool) -> None:
+    key = sort_key("routine", [Lift("urgent", 1.0, 8.0, 1.0, target)], NOON, "1.2.3")
+    assert (key.place_class is PlaceClass.QUICK) is is_quick
+
+
+def test_expired_item_goes_by_arrival_above_its_tier_and_below_what_must_be_read_within_the_hour() -> None:
+    fresh_harm = sort_key("urgent", [Lift("urgent", 9.0, 1.0, 1.0, 61)], at(0), "harm")
+    old = sort_key("urgent", [], at(1), "old", expired=True)
+    older_flag = sort_key("urgent", [NODULE], at(0), "older", expired=True)
+    bleed = sort_key("routine", [BLEED], at(9), "bleed")
+
+    assert sorted([fresh_harm, old, older_flag, bleed]) == [bleed, older_flag, old, fresh_harm]
+
+
+@given(human=tiers, ai=lifts, arrived=times)
+def test_expiring_lowers_no_item(human: Tier, ai: list[Lift], arrived: datetime) -> None:
+    assert sort_key(human, ai, arrived, "a", expired=True) <= sort_key(human, ai, arrived, "a")
+
+
+@given(human=tiers, ai=lifts, other=lifts, arrived=times)
+def test_further_positive_never_passes_one_of_higher_harm_per_minute_and_no_later_target(
+    human: Tier, ai: list[Lift], other: list[Lift], arrived: datetime
+) -> None:
+    high, low = sort_key(human, ai, arrived, "high"), sort_key(human, other, arrived, "low")
+    if (high.tier, high.place_class) <= (
+        low.tier,
+        low.place_class,
+    ) and high.negative_harm_rate < low.negative_harm_rate:
+        assert high < low

@@ -1,0 +1,35 @@
+"""How long an exam of each tier may wait on a pathway, and in which hours that is counted."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ServiceHours(_Part):
+    """Hours in which exams of a pathway are read: site time, the same on each of `days` (ISO, Monday is 1)."""
+
+    days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field(default=(1, 2, 3, 4, 5), min_length=1)
+    opens: time
+    closes: time
+
+    @model_validator(mode="after")
+    def _closes_later(self) -> Self:
+        if self.closes <= self.opens:
+            raise ValueError("closes is not after opens: leave service_hours out for a pathway read day and night")
+        return self
+
+
+class AgeingRule(_Part):
+    """Minutes of service after which an exam goes to the top of its tier; without `service_hours`, day and night."""
+
+    stat_minutes: float = Field(default=60, gt=0)
+    urgent_minutes: float = Field(default=240, gt=0)
+    routine_minutes: float = Field(default=1440, gt=0)
+    service_hours: ServiceHours | None = None

@@ -1,0 +1,110 @@
+"""
+The place of an item in one line, in Dutch, French and English. Pure.
+
+Finding, where, how sure in words, order urgency, minutes waited. No line says that a condition is absent: what has no
+flag says what it is instead, and that it keeps its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+LANGUAGES = ("nl", "fr", "en")
+LIKELY, POSSIBLE = 0.5, 0.1
+
+# The order of the words is that of LANGUAGES.
+_Words = Mapping[str, tuple[str, str, str]]
+_FINDINGS: _Words = MappingProxyType(
+    {
+        "hyperdense_region": (
+            "dens gebied, bloeding?",
+            "zone dense, saignement ?",
+            "hyperdense region, bleeding?",
+        ),
+        "lung_nodule": ("longnodule?", "nodule pulmonaire ?", "lung nodule?"),
+        "lung_mass": ("longmassa?", "masse pulmonaire ?", "lung mass?"),
+        "": ("bevinding", "anomalie", "finding"),
+    }
+)
+_SURE: _Words = MappingProxyType(
+    {
+        "likely": ("hier vaker juist dan niet", "ici plus souvent juste que fausse", "right here more often than not"),
+        "possible": ("hier soms juist", "ici parfois juste", "right here now and then"),
+        "seldom": ("hier zelden juist", "ici rarement juste", "seldom right here"),
+        "unknown": ("hoe zeker is hier niet geteld", "certitude non mesurée ici", "how sure was not counted here"),
+    }
+)
+_STATES: _Words = MappingProxyType(
+    {
+        "scored": (
+            "geen vlag, aandoening niet uitgesloten",
+            "pas signalé, affection non exclue",
+            "not flagged, condition not excluded",
+        ),
+        "running": ("analyse loopt", "analyse en cours", "being analysed"),
+        "late": ("analyse te laat", "analyse en retard", "analysis late"),
+        "failed": ("analyse mislukt", "analyse échouée", "analysis failed"),
+        "out_of_scope": ("niet geschikt voor analyse", "hors du champ de l'analyse", "out of scope of the analysis"),
+        "no_pathway": ("niet geanalyseerd: geen traject", "non analysé : aucun parcours", "not analysed: no pathway"),
+        "prior": ("eerder onderzoek ter vergelijking", "examen antérieur à comparer", "older study to compare with"),
+    }
+)
+_TIERS: _Words = MappingProxyType(
+    {
+        "stat": ("cito", "STAT", "STAT"),
+        "urgent": ("spoed", "urgent", "urgent"),
+        "routine": ("gewoon", "ordinaire", "routine"),
+    }
+)
+_KEEPS = ("houdt zijn plaats", "garde sa place", "keeps its place")
+_EXPIRED = ("langer dan de grens, naar voren", "au-delà du délai, avancé", "beyond its cap, moved up")
+_WAITED = ("wacht {} min", "attend {} min", "waits {} min")
+_AT = ("bij", "en", "at")
+
+
+def explain(
+    state: str, pathways: Sequence[Mapping[str, Any]], urgency: str, minutes: int, *, expired: bool = False
+) -> dict[str, str]:
+    """
+    Return why an item stands where it stands, by language.
+
+    Parameters
+    ----------
+    state
+        State of the item.
+    pathways
+        Views of its pathways as stored, the one that speaks for it first.
+    urgency
+        What people set, whatever AI has lifted it to.
+    minutes
+        How long it has waited.
+    expired
+        Whether it stands where it does because it has waited beyond its cap.
+    """
+    if state == "prior":
+        return {language: _STATES[state][n] for n, language in enumerate(LANGUAGES)}
+    line = {}
+    for n, language in enumerate(LANGUAGES):
+        parts = [*_what(n, state, pathways, expired), *([_EXPIRED[n]] if expired else [])]
+        line[language] = " · ".join([*parts, _TIERS[urgency][n], _WAITED[n].format(minutes)])
+    return line
+
+
+def _what(n: int, state: str, pathways: Sequence[Mapping[str, Any]], expired: bool) -> list[str]:
+    speaks = pathways[0] if pathways else None
+    if speaks is None or not speaks["flagged"]:
+        shown = "running" if speaks is not None and speaks["provisional"] else state
+        return [_STATES[shown][n], *([] if expired else [_KEEPS[n]])]
+    finding = _FINDINGS.get(speaks["finding_type"], _FINDINGS[""])[n]
+    position = speaks["position_mm"]
+    # Patient coordinates, not a side: which side it is depends on how the patient lay.
+    where = [f"{_AT[n]} ({', '.join(f'{v:.0f}' for v in position)}) mm"] if position else []
+    return [finding, *where, _SURE[_sureness(speaks.get("probability"))][n]]
+
+
+def _sureness(probability: float | None) -> str:
+    if probability is None:
+        return "unknown"
+    return "likely" if probability >= LIKELY else "possible" if probability >= POSSIBLE else "seldom"

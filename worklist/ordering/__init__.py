@@ -1,0 +1,1 @@
+"""The order of the list: tiers, ageing, places, plain strategies and the view that stays still."""
