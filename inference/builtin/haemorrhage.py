@@ -39,7 +39,8 @@ class Haemorrhage:
     """
     Score a head CT for blood inside the skull, of any of five types, and mark the slice that speaks loudest.
 
-    Its card, docs/models/ich.md, says on what it was trained and what was measured. Research. Not CE-marked. Not for clinical use.
+    Its card, docs/models/ich.md, says on what it was trained and what was measured. Research. Not CE-marked. Not for
+    clinical use.
 
     Parameters
     ----------
@@ -76,8 +77,8 @@ class Haemorrhage:
         Returns
         -------
         Opinion
-            The score is the logistic function of the mean of the three highest logits, smoothed along z. At most one finding, with
-            a box around what speaks for it, where the score is not below the least that is listed.
+            The score is the logistic function of the mean of the three highest logits, smoothed along z. At most one
+            finding, with a box around what speaks for it, where the score is not below the least that is listed.
 
         Raises
         ------
@@ -152,9 +153,7 @@ def _in_patient(slabs: Slabs, frames: Frames, k: int, pixel: npt.ArrayLike) -> t
     return slabs.position_mm(k, (row + 0.5) * row_step - 0.5, (column + 0.5) * column_step - 0.5)
 
 
-def _corners(
-    slabs: Slabs, frames: Frames, k: int, low: tuple[float, float], high: tuple[float, float]
-) -> Box:
+def _corners(slabs: Slabs, frames: Frames, k: int, low: tuple[float, float], high: tuple[float, float]) -> Box:
     """Return a box along the axes of the volume that holds the turned one, as thick as the slab."""
     pixels = [(row, column) for row in (low[0], high[0]) for column in (low[1], high[1])]
     matrix, offset = lookup(frames, k)

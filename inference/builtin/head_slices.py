@@ -1,8 +1,7 @@
 """
-Axial slices of a head as a network takes them: the head found, upright, of one size, its tissue in the middle of the scale.
+Axial slices of a head as a network takes them: the head found, upright, of one size, its tissue amid the scale.
 
-Nothing here needs millimetres or values outside the brain window: training pictures have neither, and so have pictures of other
-scanners.
+Nothing here needs millimetres or values outside the brain window: training pictures have neither.
 """
 
 from __future__ import annotations

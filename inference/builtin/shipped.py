@@ -1,4 +1,4 @@
-"""A bundle that ships with the platform: the three files of configuration of any bundle, and weights held against their digest."""
+"""A bundle that ships with the platform: the three files of any bundle, and weights held against their digest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
 
 
 class HeadSlices(BaseModel):
-    """The answer is a logit of each upright slice of a head (`inference.builtin.head_slices`), joined to one of the series."""
+    """The answer is a logit of each upright slice of a head, joined to one of the series."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +29,7 @@ class HeadSlices(BaseModel):
 
 
 class ShippedContract(BaseModel):
-    """`configs/voorrang.json` of a shipped bundle: as `inference.bundles.contract.Contract`, with a reading of its own."""
+    """`configs/voorrang.json` of a shipped bundle: that of any bundle, with a reading of its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

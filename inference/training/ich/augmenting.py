@@ -27,8 +27,9 @@ def augmented(frames: Frames, k: int, rng: np.random.Generator) -> tuple[Slices,
     Returns
     -------
     tuple of ndarray
-        HU and the head, as `upright` gives them: flipped, turned by up to 12 degrees, scaled, moved, at times of the size that
-        this slice alone would have; then blurred or sharpened, with gain, offset, gamma, another window, and noise.
+        HU and the head, as `upright` gives them: flipped, turned by up to 12 degrees, scaled, moved, at times of the
+        size that this slice alone would have; then blurred or sharpened, with gain, offset, gamma, another window,
+        and noise.
     """
     hu, mask = upright(frames, k, _change(frames, k, rng))
     low, high = WINDOW_HU

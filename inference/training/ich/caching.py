@@ -1,4 +1,4 @@
-"""The maps of the first eleven blocks, which stay as they came, computed once for each slice and its augmented copies."""
+"""Maps of the first eleven blocks, which stay as they came, computed once for each slice and its augmented copies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from inference.builtin.head_slices import as_channels, find_frames, upright
-from inference.builtin.lite_network import MAP_SHAPE, FirstBlocks, LastBlocks
+from inference.builtin.lite_network import FirstBlocks, LastBlocks
 from inference.training.ich.augmenting import augmented
 from inference.training.ich.labelled import SEED, Patient
 
@@ -99,8 +99,8 @@ def cached_maps(patients: Sequence[Patient], folder: Path, copies: Sequence[int]
     folder
         One file for each patient and copy.
     copies
-        Which: 0 is the slice itself, the others are augmented, each by its own seed; from `FIRST_OF_BLEEDS_ONLY` on only
-        slices with a bleed are copied, of which there are few.
+        Which: 0 is the slice itself, the others are augmented, each by its own seed; from `FIRST_OF_BLEEDS_ONLY` on
+        only slices with a bleed are copied, of which there are few.
     """
     folder.mkdir(parents=True, exist_ok=True)
     network = first_blocks()

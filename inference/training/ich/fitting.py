@@ -90,10 +90,12 @@ class Examples:
             [rng.choice(self.positive, n_positive), rng.choice(self.negative, recipe.batch - n_positive)]
         )
         maps = np.stack([self._one(int(index), rng) for index in picked]).astype(np.float32)
-        return torch.from_numpy(maps).contiguous(memory_format=torch.channels_last), torch.from_numpy(self.labels[picked])
+        return torch.from_numpy(maps).contiguous(memory_format=torch.channels_last), torch.from_numpy(
+            self.labels[picked]
+        )
 
     def _one(self, index: int, rng: np.random.Generator) -> npt.NDArray[np.float16]:
-        """Return a slice unchanged or as one of its copies; as often unchanged with a bleed as without, or that would tell."""
+        """Return a slice or one of its copies; unchanged as often with a bleed as without, or that would tell."""
         copies = self._copies[index]
         is_unchanged = len(copies) == 1 or rng.random() < _UNCHANGED_SHARE
         maps = copies[0] if is_unchanged else copies[rng.integers(1, len(copies))]

@@ -1,0 +1,150 @@
+"""From pictures to weights in the bundle and figures beside them; every step is kept, so an interruption costs one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from inference.builtin.lite_network import LastBlocks
+from inference.builtin.series_score import probability
+from inference.training.ich.baseline import baseline
+from inference.training.ich.caching import cached_maps, first_blocks
+from inference.training.ich.card import write_tables
+from inference.training.ich.crossvalidating import Cohort, blocks_trained, frozen, labels_of, out_of_fold
+from inference.training.ich.evaluating import FIGURES, evaluate
+from inference.training.ich.fitting import Examples, Recipe, described, fitted
+from inference.training.ich.labelled import N_FOLDS, SEED, TYPES, folds_of, read_patients
+from inference.training.ich.locating import Located, located
+from inference.training.ich.measuring import SPECIFICITY, Scored, auc, figures, with_intervals
+from inference.training.ich.shipping import ship
+from inference.training.ich.thresholds import judged_across_folds, series_logits, threshold_at
+
+RECIPES = {"blocks-a": Recipe(steps=200)}
+CHOSEN = "blocks-a"
+COPIES = (0, 1, 4, 5, 6)  # one augmented copy of each slice, and three more of those with a bleed
+FROZEN_DECAYS = (0.01, 0.1)
+
+
+def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
+    """
+    Train, measure out of fold, train on all, ship.
+
+    Parameters
+    ----------
+    data
+        Folder of CT-ICH.
+    work
+        For what is kept between runs.
+    bundle
+        Gets weights, digest, operating point and `docs/figures.json`.
+
+    Returns
+    -------
+    dict
+        What `docs/figures.json` holds.
+    """
+    patients = read_patients(data)
+    cohort = Cohort(patients, tuple(cached_maps(patients, work / "cache", COPIES)), folds_of(patients))
+    tried = {f"frozen, decay {decay:g}": out_of_fold(cohort, frozen(decay)) for decay in FROZEN_DECAYS}
+    for name, recipe in RECIPES.items():
+        keep = work / "runs" / name
+        tried[name] = out_of_fold(cohort, blocks_trained(recipe, keep), keep)
+    scored = tried[CHOSEN]
+    has_bleed = np.array([bool(each.is_bleed.any()) for each in scored])
+    threshold = threshold_at(SPECIFICITY, series_logits(scored), has_bleed)
+    ship(first_blocks(), _on_all(cohort, work), bundle, float(probability(threshold)))
+    made = {
+        "data": _counts(cohort),
+        "seed": SEED,
+        "chosen": CHOSEN,
+        "recipe": described(RECIPES[CHOSEN]),
+        "tried": {name: _rounded(figures(each)) for name, each in tried.items()},
+        "out_of_fold": {name: _rounded(asdict(each)) for name, each in with_intervals(scored, SEED).items()},
+        "by_type": by_type(cohort, scored),
+        "thresholds_across_folds": asdict(judged_across_folds(scored, cohort.folds)),
+        "inserted": summed_up(_inserted(cohort, work / "runs" / CHOSEN)),
+        "shipped_on_training_patients": asdict(evaluate(data, bundle)),
+        "reference_head": baseline(patients),
+    }
+    path = bundle / FIGURES
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    write_tables(bundle, made)
+    return made
+
+
+def by_type(cohort: Cohort, scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
+    """Return for each type of bleed the number of patients and the AUC against the patients without any."""
+    logits = series_logits(scored)
+    has = np.stack([each.types.any(axis=0) for each in cohort.patients])
+    none = ~has.any(axis=1)
+    return {
+        name: {
+            "patients": int(np.count_nonzero(own)),
+            "patient_auc": round(auc(logits[own | none], own[own | none]), 3),
+        }
+        for name, own in zip(TYPES, has.T, strict=True)
+    }
+
+
+def summed_up(found: Sequence[Located]) -> dict[str, float]:
+    """Return hit rates of boxes, all and by size, and what a random place would hit."""
+    small = [each for each in found if each.radius_share < 0.05]
+    large = [each for each in found if each.radius_share >= 0.05]
+    return {
+        "bleeds": len(found),
+        "patients": len({each.patient for each in found}),
+        "hit_rate": _share([each.is_hit for each in found]),
+        "hit_rate_small": _share([each.is_hit for each in small]),
+        "n_small": len(small),
+        "hit_rate_large": _share([each.is_hit for each in large]),
+        "n_large": len(large),
+        "box_share_of_head": _share([each.box_share for each in found]),
+        "slice_logit_rises": _share([each.logit_after > each.logit_before for each in found]),
+    }
+
+
+def _share(values: Sequence[float]) -> float:
+    return round(float(np.mean(values)), 3) if values else float("nan")
+
+
+def _on_all(cohort: Cohort, work: Path) -> LastBlocks:
+    path = work / "runs" / CHOSEN / "weights-all.pt"
+    network = LastBlocks()
+    if path.is_file():
+        network.load_state_dict(torch.load(path, weights_only=True))
+        return network.eval().requires_grad_(False)
+    examples = Examples(cohort.cached, [labels_of(each) for each in cohort.patients])
+    network = fitted(examples, RECIPES[CHOSEN], SEED + N_FOLDS)
+    torch.save(network.state_dict(), path)
+    return network
+
+
+def _inserted(cohort: Cohort, keep: Path) -> list[Located]:
+    by_fold = {}
+    for fold in range(N_FOLDS):
+        network = LastBlocks()
+        network.load_state_dict(torch.load(keep / f"weights-{SEED + fold}.pt", weights_only=True))
+        by_fold[fold] = network.eval().requires_grad_(False)
+    without = [k for k, each in enumerate(cohort.patients) if not each.is_bleed.any()]
+    chosen = [cohort.patients[k] for k in without]
+    return located(chosen, first_blocks(), lambda index: by_fold[int(cohort.folds[without[index]])], SEED)
+
+
+def _counts(cohort: Cohort) -> dict[str, int]:
+    return {
+        "patients": len(cohort.patients),
+        "patients_with_bleed": sum(bool(each.is_bleed.any()) for each in cohort.patients),
+        "slices": sum(len(each.files) for each in cohort.patients),
+        "slices_with_bleed": sum(int(each.is_bleed.sum()) for each in cohort.patients),
+    }
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}
