@@ -66,7 +66,8 @@ class Block(nn.Module):
         y = functional.relu6(self._bn0(self._expand_conv(x))) if self.is_widened else x
         y = functional.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
-        return x + y if self.is_residual else y
+        out: torch.Tensor = x + y if self.is_residual else y
+        return out
 
 
 class FirstBlocks(nn.Module):

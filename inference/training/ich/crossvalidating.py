@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,8 @@ def _fold(cohort: Cohort, fit: Fit, fold: int, keep: Path | None, seed: int) -> 
     made = {int(k): scorer(cohort.cached[k].maps[0]) for k in test}
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **{str(k): each for k, each in made.items()})
+        named: dict[str, Any] = {str(k): each for k, each in made.items()}
+        np.savez(path, **named)
     _log.info(json.dumps({"fold": fold, "train": len(train), "test": len(test)}))
     return made
 
@@ -96,20 +98,20 @@ def blocks_trained(recipe: Recipe, keep: Path | None = None) -> Fit:
         Folder for the weights, one file for each seed; None: not kept.
     """
 
-    def fit(cached: Sequence[Cached], labels: Sequence[Labels], seed: int) -> Scorer:
+    def _fit(cached: Sequence[Cached], labels: Sequence[Labels], seed: int) -> Scorer:
         network = fitted(Examples(cached, labels), recipe, seed)
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
             torch.save(network.state_dict(), keep / f"weights-{seed}.pt")
         return lambda maps: logits_of(network, maps)
 
-    return fit
+    return _fit
 
 
 def frozen(decay: float) -> Fit:
     """Return how logistic regression on frozen features is fitted."""
 
-    def fit(cached: Sequence[Cached], labels: Sequence[Labels], _: int) -> Scorer:
+    def _fit(cached: Sequence[Cached], labels: Sequence[Labels], _: int) -> Scorer:
         return fitted_logistic(cached, [each[:, 0] for each in labels], decay)
 
-    return fit
+    return _fit

@@ -1,4 +1,4 @@
-"""The weights that ship, read as the platform reads them, over the patients they were trained on: still the same?"""
+"""The weights that ship, read as the platform reads them, over patients they were trained on: that they are the same."""
 
 from __future__ import annotations
 

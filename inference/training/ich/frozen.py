@@ -57,14 +57,15 @@ def fitted_logistic(
 
 def logistic_weights(x: Features, y: Labels, decay: float) -> Features:
     """Return offset and weights, shape (1 + n_features,), by L-BFGS; the offset is not penalised."""
-    share = np.where(y, 0.5 / max(np.count_nonzero(y), 1), 0.5 / max(np.count_nonzero(~y), 1))
+    n_positive = int(np.count_nonzero(y))
+    share = np.where(y, 0.5 / max(n_positive, 1), 0.5 / max(len(y) - n_positive, 1))
     sign = np.where(y, 1.0, -1.0)
 
-    def loss(w: Features) -> tuple[float, Features]:
+    def _loss(w: Features) -> tuple[float, Features]:
         margin = sign * (x @ w[1:] + w[0])
         slope = -sign * share * special.expit(-margin)
         value = float(share @ np.logaddexp(0, -margin) + decay / 2 * (w[1:] @ w[1:]))
         return value, np.concatenate([[slope.sum()], x.T @ slope + decay * w[1:]])
 
-    found = optimize.minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    found = optimize.minimize(_loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 500})
     return np.asarray(found.x, dtype=np.float64)

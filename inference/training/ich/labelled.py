@@ -31,16 +31,18 @@ class Patient:
         As in the data set.
     files
         Pictures of slices, in order.
-    is_bleed
-        Shape (n_slices,), True where any type is marked.
     types
         Shape (n_slices, 5), of `TYPES`.
     """
 
     number: int
     files: tuple[Path, ...]
-    is_bleed: npt.NDArray[np.bool_]
     types: npt.NDArray[np.bool_]
+
+    @property
+    def is_bleed(self) -> npt.NDArray[np.bool_]:
+        """Shape (n_slices,), True where any type is marked."""
+        return np.asarray(self.types.any(axis=1), dtype=np.bool_)
 
     def read_hu(self) -> Slices:
         """Return shape (n_slices, rows, columns), HU; a brain window of level 40 and width 120 undone."""
@@ -93,4 +95,4 @@ def _patient(folder: Path, number: int, slices: list[tuple[int, list[bool]]]) ->
     there = [(folder / "brain" / f"{number:03d}" / f"{k:02d}.jpg", types) for k, types in slices]
     there = [(file, types) for file, types in there if file.is_file()]
     types = np.array([types for _, types in there], dtype=np.bool_).reshape(-1, len(TYPES))
-    return Patient(number, tuple(file for file, _ in there), types.any(axis=1), types)
+    return Patient(number, tuple(file for file, _ in there), types)

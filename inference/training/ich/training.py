@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from inference.training.ich.labelled import N_FOLDS, SEED, TYPES, folds_of, read
 from inference.training.ich.locating import Located, located
 from inference.training.ich.measuring import SPECIFICITY, Scored, auc, figures, with_intervals
 from inference.training.ich.shipping import ship
+from inference.training.ich.short_series import short_series
 from inference.training.ich.thresholds import judged_across_folds, series_logits, threshold_at
 
 RECIPES = {"blocks-a": Recipe(steps=200)}
@@ -58,6 +59,7 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
     scored = tried[CHOSEN]
     has_bleed = np.array([bool(each.is_bleed.any()) for each in scored])
     threshold = threshold_at(SPECIFICITY, series_logits(scored), has_bleed)
+    last_of = _by_patient(cohort, work / "runs" / CHOSEN)
     ship(first_blocks(), _on_all(cohort, work), bundle, float(probability(threshold)))
     made = {
         "data": _counts(cohort),
@@ -68,7 +70,8 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
         "out_of_fold": {name: _rounded(asdict(each)) for name, each in with_intervals(scored, SEED).items()},
         "by_type": by_type(cohort, scored),
         "thresholds_across_folds": asdict(judged_across_folds(scored, cohort.folds)),
-        "inserted": summed_up(_inserted(cohort, work / "runs" / CHOSEN)),
+        "inserted": summed_up(_inserted(cohort, last_of)),
+        "short_series": short_series(patients, first_blocks(), last_of, SEED),
         "shipped_on_training_patients": asdict(evaluate(data, bundle)),
         "reference_head": baseline(patients),
     }
@@ -126,15 +129,20 @@ def _on_all(cohort: Cohort, work: Path) -> LastBlocks:
     return network
 
 
-def _inserted(cohort: Cohort, keep: Path) -> list[Located]:
+def _by_patient(cohort: Cohort, keep: Path) -> Callable[[int], LastBlocks]:
+    """Return what gives, for the index of a patient, the weights that never saw that patient."""
     by_fold = {}
     for fold in range(N_FOLDS):
         network = LastBlocks()
         network.load_state_dict(torch.load(keep / f"weights-{SEED + fold}.pt", weights_only=True))
         by_fold[fold] = network.eval().requires_grad_(False)
+    return lambda index: by_fold[int(cohort.folds[index])]
+
+
+def _inserted(cohort: Cohort, last_of: Callable[[int], LastBlocks]) -> list[Located]:
     without = [k for k, each in enumerate(cohort.patients) if not each.is_bleed.any()]
     chosen = [cohort.patients[k] for k in without]
-    return located(chosen, first_blocks(), lambda index: by_fold[int(cohort.folds[without[index]])], SEED)
+    return located(chosen, first_blocks(), lambda index: last_of(without[index]), SEED)
 
 
 def _counts(cohort: Cohort) -> dict[str, int]:

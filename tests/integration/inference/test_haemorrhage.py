@@ -1,4 +1,4 @@
-"""The weights that ship: on phantoms, on real scans where they are, and what becomes of them when files are not theirs."""
+"""The weights that ship: on phantoms, on real scans where they are, and what becomes of files that are not theirs."""
 
 from __future__ import annotations
 

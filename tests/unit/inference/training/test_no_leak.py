@@ -26,7 +26,7 @@ def make_patients(rng: np.random.Generator) -> tuple[Patient, ...]:
         if number % 2:
             types[8 : 8 + int(rng.integers(2, 9)), 0] = True
         files = tuple(Path(f"{number}/{k}") for k in range(N_SLICES))
-        made.append(Patient(number, files, types.any(axis=1), types))
+        made.append(Patient(number, files, types))
     return tuple(made)
 
 
@@ -95,7 +95,7 @@ def test_shuffled_labels_teach_nothing(cohort: Cohort) -> None:
     shuffled = []
     for patient in cohort.patients:
         types = rng.permutation(patient.types)
-        shuffled.append(Patient(patient.number, patient.files, types.any(axis=1), types))
+        shuffled.append(Patient(patient.number, patient.files, types))
     scored = out_of_fold(Cohort(tuple(shuffled), cohort.cached, cohort.folds), frozen(0.01))
     own = [Scored(each.logits, rng.permutation(each.is_bleed)) for each in scored]
     assert slice_auc(own) == pytest.approx(0.5, abs=0.08)
