@@ -77,6 +77,6 @@ def strongest_place(activation: Map, head: npt.NDArray[np.bool_]) -> Place | Non
         return None
     row, column = np.unravel_index(int(inside.argmax()), inside.shape)
     labels, _ = ndimage.label(inside >= _SHARE_OF_PEAK * inside.max())
-    rows, columns = ndimage.find_objects(labels == labels[row, column])[0]
+    rows, columns = ndimage.find_objects(labels)[int(labels[row, column]) - 1]
     low, high = (float(rows.start), float(columns.start)), (float(rows.stop - 1), float(columns.stop - 1))
     return Place(low, high, (float(row), float(column)))

@@ -114,6 +114,11 @@ class LastBlocks(nn.Module):
         logits: torch.Tensor = self.answer(self.dropout(pooled(self.maps(x))))
         return logits
 
+    def bleed_logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logit of any bleed, (n,), mean of the maps as they are and of their mirror image."""
+        logits: torch.Tensor = (self(x)[:, 0] + self(x.flip(-1))[:, 0]) / 2
+        return logits
+
 
 def pooled(maps: torch.Tensor) -> torch.Tensor:
     """Return mean, maximum and mean difference from the mirror image of maps: (n, c, h, w) to (n, 3 c)."""

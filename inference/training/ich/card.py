@@ -81,7 +81,7 @@ def tables(figures: Mapping[str, Any]) -> str:
         f"{placed['box_share_of_head']:.0%} of the head on average, which is what a place at random would hit.",
         f"The logit of the slice rises in {placed['slice_logit_rises']:.0%}.",
         "",
-        "Single slices of these patients at another window (0 to 80 HU) and size, repeated five times with noise, as short",
+        "Single slices of these patients at another window (0 to 80 HU) and size, five times over with noise, as short",
         f"series: AUC {short['auc']:.3f} ({short['series']} series, by weights that never saw the patient).",
         "",
     ]

@@ -1,4 +1,4 @@
-"""The weights that ship, read as the platform reads them, over patients they were trained on: that they are the same."""
+"""The weights that ship, read as the platform reads them, over patients they were trained on: are they the same."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _one(number: int, frames: Frames, bleed: Inserted, first: FirstBlocks, last:
     given = np.stack([as_channels(*upright(frames, k)), as_channels(hu, head)])
     with torch.inference_mode():
         maps = first(torch.from_numpy(given))
-        before, after = (float(v) for v in last(maps)[:, 0])
+        before, after = (float(v) for v in last.bleed_logits(maps))
     place = strongest_place(activation_map(last, maps[1:]), head)
     size = float(np.sqrt(bleed.radii[0] * bleed.radii[1]) / np.sqrt(frames.areas[k]))
     if place is None:

@@ -70,5 +70,5 @@ def _score(slices: npt.NDArray[np.float32], first: FirstBlocks, last: LastBlocks
     frames = find_frames(slices)
     given = np.stack([as_channels(*upright(frames, k)) for k in range(len(slices))])
     with torch.inference_mode():
-        logits = last(first(torch.from_numpy(given)))[:, 0].numpy().astype(np.float64)
+        logits = last.bleed_logits(first(torch.from_numpy(given))).numpy().astype(np.float64)
     return series_logit(smoothed_along_z(logits))

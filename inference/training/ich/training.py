@@ -26,8 +26,10 @@ from inference.training.ich.shipping import ship
 from inference.training.ich.short_series import short_series
 from inference.training.ich.thresholds import judged_across_folds, series_logits, threshold_at
 
-RECIPES = {"blocks-a": Recipe(steps=200)}
-CHOSEN = "blocks-a"
+RECIPES = {
+    "blocks-made": Recipe(steps=260, rate=6e-4, last_rate=2e-3, brain_weight=3.0, made_share=0.2),
+}
+CHOSEN = "blocks-made"
 COPIES = (0, 1, 4, 5, 6)  # one augmented copy of each slice, and three more of those with a bleed
 FROZEN_DECAYS = (0.01, 0.1)
 

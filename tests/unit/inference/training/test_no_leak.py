@@ -11,8 +11,9 @@ import pytest
 
 from inference.training.ich import frozen as frozen_module
 from inference.training.ich.caching import Cached
-from inference.training.ich.crossvalidating import Cohort, Labels, Scorer, frozen, out_of_fold
+from inference.training.ich.crossvalidating import Cohort, Scorer, Training, frozen, out_of_fold
 from inference.training.ich.labelled import N_FOLDS, Patient, folds_of
+from inference.training.ich.making import Made
 from inference.training.ich.measuring import Scored, auc
 from inference.training.ich.thresholds import judged_across_folds, threshold_at
 
@@ -37,7 +38,8 @@ def make_cohort(patients: tuple[Patient, ...], rng: np.random.Generator) -> Coho
         maps = rng.normal(0, 1, (N_SLICES, 24)).astype(np.float16)
         maps[:, 5] += 3 * patient.is_bleed
         cached.append(Cached((np.arange(N_SLICES),), (maps,)))
-    return Cohort(patients, tuple(cached), folds_of(patients))
+    made = tuple(Made(np.zeros((1, 24), np.float16), np.ones((1, 6), np.bool_)) for _ in patients)
+    return Cohort(patients, tuple(cached), folds_of(patients), made)
 
 
 @pytest.fixture
@@ -66,15 +68,15 @@ def test_every_patient_is_in_one_fold_and_folds_are_alike(cohort: Cohort) -> Non
 def test_a_fold_is_fitted_without_its_patients(cohort: Cohort) -> None:
     given: list[set[int]] = []
 
-    def fit(cached: Sequence[Cached], _: Sequence[Labels], __: int) -> Scorer:
-        given.append({id(each) for each in cached})
+    def fit(seen: Training, _: int) -> Scorer:
+        given.append({id(each) for each in (*seen.cached, *seen.made)})
         return lambda maps: np.zeros(len(maps))
 
     out_of_fold(cohort, fit)
     for fold, seen in enumerate(given):
         train, test = cohort.split(fold)
-        assert seen == {id(cohort.cached[k]) for k in train}
-        assert not seen & {id(cohort.cached[k]) for k in test}
+        assert seen == {id(each[k]) for each in (cohort.cached, cohort.made) for k in train}
+        assert not seen & {id(each[k]) for each in (cohort.cached, cohort.made) for k in test}
 
 
 def test_normalisation_knows_nothing_of_the_fold_that_is_scored(cohort: Cohort) -> None:
