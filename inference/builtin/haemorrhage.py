@@ -22,7 +22,7 @@ from inference.volume import Volume
 _BATCH = 8
 _MIN_HEAD_SHARE = 0.5  # of the slabs
 _AIR_HU = -15.0
-# Within the outline: seven whole heads have 1 to 7 % of air and 22 to 33 % of bone, three chests 11 to 36 % and 6 to 10 %.
+# Within the outline seven heads have 1 to 7 % of air and 22 to 33 % of bone, three chests 11 to 36 % and 6 to 10 %.
 _MAX_AIR_SHARE, _MIN_BONE_SHARE = 0.08, 0.13
 _BONE_OF_BRIGHTEST = 0.94  # where a window has cut, bone is whatever is brightest
 

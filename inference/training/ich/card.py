@@ -74,10 +74,10 @@ def tables(figures: Mapping[str, Any]) -> str:
     ]
     lines += [
         "",
-        f"Hit rate of the box on *bleeds that were inserted* ({placed['bleeds']} ellipses of 5 to 15 mm radius in real",
+        f"Hit rate of the box on *bleeds that were inserted* ({placed['bleeds']}, of the kind that training saw too, in real",
         f"slices of {placed['patients']} patients without a bleed, judged by weights that never saw them):",
-        f"{placed['hit_rate']:.0%} hold the centre; smaller ones {placed['hit_rate_small']:.0%} ({placed['n_small']}),",
-        f"larger ones {placed['hit_rate_large']:.0%} ({placed['n_large']}). The box covers",
+        f"{placed['hit_rate']:.0%} hold the centre; blobs in the brain {placed['hit_rate_blobs']:.0%} ({placed['blobs']}),",
+        f"crescents along the skull {placed['hit_rate_crescents']:.0%} ({placed['crescents']}). The box covers",
         f"{placed['box_share_of_head']:.0%} of the head on average, which is what a place at random would hit.",
         f"The logit of the slice rises in {placed['slice_logit_rises']:.0%}.",
         "",

@@ -11,7 +11,7 @@ import torch
 from inference.builtin.activation_map import activation_map, strongest_place
 from inference.builtin.head_slices import Frames, as_channels, find_frames, lookup, upright
 from inference.builtin.lite_network import FirstBlocks, LastBlocks
-from inference.training.ich.inserting import Inserted, insert_bleed
+from inference.training.ich.inserting import Inserted, insert_region
 from inference.training.ich.labelled import Patient
 
 BLEEDS_PER_PATIENT = 6
@@ -32,7 +32,9 @@ class Located:
     box_share
         Area of the box over that of the head: what a random place would hit.
     radius_share
-        Root of the product of its radii over the root of the head's area.
+        Radius of a disc of its area over the root of the head's area.
+    is_blob
+        In the brain, and not a crescent along the skull.
     logit_before, logit_after
         Of the slice without and with it.
     """
@@ -41,6 +43,7 @@ class Located:
     is_hit: bool
     box_share: float
     radius_share: float
+    is_blob: bool
     logit_before: float
     logit_after: float
 
@@ -64,7 +67,7 @@ def located(
     for index, patient in enumerate(patients):
         rng = np.random.default_rng([seed, patient.number])
         frames = find_frames(patient.read_hu())
-        made = (insert_bleed(frames, rng) for _ in range(_TRIES))
+        made = (insert_region(frames, rng) for _ in range(_TRIES))
         bleeds = [bleed for bleed in made if bleed is not None][:BLEEDS_PER_PATIENT]
         found += [_one(patient.number, frames, bleed, first, last_of(index)) for bleed in bleeds]
     return found
@@ -80,11 +83,13 @@ def _one(number: int, frames: Frames, bleed: Inserted, first: FirstBlocks, last:
         maps = first(torch.from_numpy(given))
         before, after = (float(v) for v in last.bleed_logits(maps))
     place = strongest_place(activation_map(last, maps[1:]), head)
-    size = float(np.sqrt(bleed.radii[0] * bleed.radii[1]) / np.sqrt(frames.areas[k]))
+    size = float(np.sqrt(bleed.area / np.pi / frames.areas[k]))
     if place is None:
-        return Located(number, False, 0.0, size, before, after)
+        return Located(number, False, 0.0, size, bleed.is_blob, before, after)
     matrix, offset = lookup(frames, k)
     row, column = np.linalg.solve(matrix, np.array(bleed.centre) - offset)
     is_hit = place.low[0] <= row <= place.high[0] and place.low[1] <= column <= place.high[1]
     sides = (np.array(place.high) - np.array(place.low) + 1).prod()
-    return Located(number, bool(is_hit), float(sides / max(np.count_nonzero(head), 1)), size, before, after)
+    return Located(
+        number, bool(is_hit), float(sides / max(np.count_nonzero(head), 1)), size, bleed.is_blob, before, after
+    )

@@ -16,12 +16,14 @@ from inference.builtin.series_score import probability
 from inference.training.ich.baseline import baseline
 from inference.training.ich.caching import cached_maps, first_blocks
 from inference.training.ich.card import write_tables
-from inference.training.ich.crossvalidating import Cohort, blocks_trained, frozen, labels_of, out_of_fold
+from inference.training.ich.crossvalidating import Cohort, blocks_trained, frozen, out_of_fold
 from inference.training.ich.evaluating import FIGURES, evaluate
-from inference.training.ich.fitting import Examples, Recipe, described, fitted
+from inference.training.ich.fitting import Recipe, described
 from inference.training.ich.labelled import N_FOLDS, SEED, TYPES, folds_of, read_patients
 from inference.training.ich.locating import Located, located
+from inference.training.ich.making import inserted_maps
 from inference.training.ich.measuring import SPECIFICITY, Scored, auc, figures, with_intervals
+from inference.training.ich.phantoms import phantom_maps
 from inference.training.ich.shipping import ship
 from inference.training.ich.short_series import short_series
 from inference.training.ich.thresholds import judged_across_folds, series_logits, threshold_at
@@ -53,7 +55,13 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
         What `docs/figures.json` holds.
     """
     patients = read_patients(data)
-    cohort = Cohort(patients, tuple(cached_maps(patients, work / "cache", COPIES)), folds_of(patients))
+    cohort = Cohort(
+        patients,
+        tuple(cached_maps(patients, work / "cache", COPIES)),
+        folds_of(patients),
+        tuple(inserted_maps(patients, work / "made")),
+        (phantom_maps(work / "made"),),
+    )
     tried = {f"frozen, decay {decay:g}": out_of_fold(cohort, frozen(decay)) for decay in FROZEN_DECAYS}
     for name, recipe in RECIPES.items():
         keep = work / "runs" / name
@@ -99,17 +107,17 @@ def by_type(cohort: Cohort, scored: Sequence[Scored]) -> dict[str, dict[str, flo
 
 
 def summed_up(found: Sequence[Located]) -> dict[str, float]:
-    """Return hit rates of boxes, all and by size, and what a random place would hit."""
-    small = [each for each in found if each.radius_share < 0.05]
-    large = [each for each in found if each.radius_share >= 0.05]
+    """Return hit rates of boxes, all and by shape, and what a random place would hit."""
+    blobs = [each for each in found if each.is_blob]
+    crescents = [each for each in found if not each.is_blob]
     return {
         "bleeds": len(found),
         "patients": len({each.patient for each in found}),
         "hit_rate": _share([each.is_hit for each in found]),
-        "hit_rate_small": _share([each.is_hit for each in small]),
-        "n_small": len(small),
-        "hit_rate_large": _share([each.is_hit for each in large]),
-        "n_large": len(large),
+        "hit_rate_blobs": _share([each.is_hit for each in blobs]),
+        "blobs": len(blobs),
+        "hit_rate_crescents": _share([each.is_hit for each in crescents]),
+        "crescents": len(crescents),
         "box_share_of_head": _share([each.box_share for each in found]),
         "slice_logit_rises": _share([each.logit_after > each.logit_before for each in found]),
     }
@@ -120,24 +128,25 @@ def _share(values: Sequence[float]) -> float:
 
 
 def _on_all(cohort: Cohort, work: Path) -> LastBlocks:
-    path = work / "runs" / CHOSEN / "weights-all.pt"
+    keep, seed = work / "runs" / CHOSEN, SEED + N_FOLDS
+    if not _weights(keep, seed).is_file():
+        blocks_trained(RECIPES[CHOSEN], keep)(cohort.training(np.arange(len(cohort.patients))), seed)
+    return _loaded(keep, seed)
+
+
+def _weights(keep: Path, seed: int) -> Path:
+    return keep / f"weights-{seed}.pt"
+
+
+def _loaded(keep: Path, seed: int) -> LastBlocks:
     network = LastBlocks()
-    if path.is_file():
-        network.load_state_dict(torch.load(path, weights_only=True))
-        return network.eval().requires_grad_(False)
-    examples = Examples(cohort.cached, [labels_of(each) for each in cohort.patients])
-    network = fitted(examples, RECIPES[CHOSEN], SEED + N_FOLDS)
-    torch.save(network.state_dict(), path)
-    return network
+    network.load_state_dict(torch.load(_weights(keep, seed), weights_only=True))
+    return network.eval().requires_grad_(False)
 
 
 def _by_patient(cohort: Cohort, keep: Path) -> Callable[[int], LastBlocks]:
     """Return what gives, for the index of a patient, the weights that never saw that patient."""
-    by_fold = {}
-    for fold in range(N_FOLDS):
-        network = LastBlocks()
-        network.load_state_dict(torch.load(keep / f"weights-{SEED + fold}.pt", weights_only=True))
-        by_fold[fold] = network.eval().requires_grad_(False)
+    by_fold = {fold: _loaded(keep, SEED + fold) for fold in range(N_FOLDS)}
     return lambda index: by_fold[int(cohort.folds[index])]
 
 
