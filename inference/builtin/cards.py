@@ -25,7 +25,7 @@ def card_of(name: str) -> dict[str, Any]:
         `figures` as measured and `page`, a list of lines; empty where no model of that name ships with a card.
     """
     folder = FOLDER / name
-    if not (folder / _PAGE).is_file():
+    if not (folder / _FIGURES).is_file():
         return {}
     figures = json.loads((folder / _FIGURES).read_text(encoding="utf-8"))
     return {"figures": figures, "page": (folder / _PAGE).read_text(encoding="utf-8").splitlines()}

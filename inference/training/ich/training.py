@@ -78,6 +78,7 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
         "recipe": described(RECIPES[CHOSEN]),
         "tried": {name: _rounded(figures(each)) for name, each in tried.items()},
         "out_of_fold": {name: _rounded(asdict(each)) for name, each in with_intervals(scored, SEED).items()},
+        "patient_auc_by_fold": _by_fold(cohort, scored),
         "by_type": by_type(cohort, scored),
         "thresholds_across_folds": asdict(judged_across_folds(scored, cohort.folds)),
         "inserted": summed_up(_inserted(cohort, last_of)),
@@ -154,6 +155,10 @@ def _inserted(cohort: Cohort, last_of: Callable[[int], LastBlocks]) -> list[Loca
     without = [k for k, each in enumerate(cohort.patients) if not each.is_bleed.any()]
     chosen = [cohort.patients[k] for k in without]
     return located(chosen, first_blocks(), lambda index: last_of(without[index]), SEED)
+
+
+def _by_fold(cohort: Cohort, scored: Sequence[Scored]) -> list[float]:
+    return [round(figures([scored[k] for k in cohort.split(fold)[1]])["patient_auc"], 4) for fold in range(N_FOLDS)]
 
 
 def _counts(cohort: Cohort) -> dict[str, int]:
