@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
     listing = verbs.add_parser("list", help="registered models and what influence each has")
     listing.add_argument("--json", action="store_true")
     listing.set_defaults(run=list_models)
-    show = verbs.add_parser("show", help="one model: versions and decisions")
+    show = verbs.add_parser("show", help="one model: versions, decisions, and its card")
     show.add_argument("name")
     show.set_defaults(run=show_model)
     adding_models.add_parser(verbs)
@@ -90,21 +90,18 @@ def list_models(arguments: argparse.Namespace) -> int:
 
 
 def show_model(arguments: argparse.Namespace) -> int:
-    """Show one model as JSON."""
-    with open_register() as (connection, _, settings):
-        versions = register.registered(connection, arguments.name)
-        decisions = register.decisions(connection, arguments.name)
-    if not versions:
-        raise ConfigurationError(f"{arguments.name} is not registered: `voorrang model list` shows what is")
-    values = {
-        "model": arguments.name,
-        "versions": [
-            {"version": v.version, "weights_digest": v.weights_digest, "statement": v.statement} for v in versions
-        ],
-        "decisions": decisions,
-        **adding_models.shown_bundle(settings, arguments.name),
-    }
-    sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
+    """Show one model as JSON; one that ships with a card also where there is no register yet."""
+    from inference.builtin.cards import card_of
+
+    card = card_of(arguments.name)
+    values: dict[str, Any] = {"model": arguments.name}
+    try:
+        values |= _registered(arguments.name)
+    except ConfigurationError as error:
+        if not card:
+            raise
+        values["register"] = str(error)
+    sys.stdout.write(json.dumps({**values, **({"card": card} if card else {})}, indent=2, default=str) + "\n")
     return 0
 
 
@@ -141,6 +138,21 @@ def suspend_model(arguments: argparse.Namespace) -> int:
         )
     sys.stdout.write(f"{arguments.name} on {arguments.pathway}: suspended; the list says so within 10 s\n")
     return 0
+
+
+def _registered(name: str) -> dict[str, Any]:
+    with open_register() as (connection, _, settings):
+        versions = register.registered(connection, name)
+        decisions = register.decisions(connection, name)
+    if not versions:
+        raise ConfigurationError(f"{name} is not registered: `voorrang model list` shows what is")
+    return {
+        "versions": [
+            {"version": v.version, "weights_digest": v.weights_digest, "statement": v.statement} for v in versions
+        ],
+        "decisions": decisions,
+        **adding_models.shown_bundle(settings, name),
+    }
 
 
 def _version_here(name: str) -> ModelVersion:
