@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from inference.builtin.head_slices import WINDOW_HU
-from inference.volume import Volume
+from inference.volume import Box, Volume
 
 SLAB_MM = 5.0
 
@@ -34,10 +35,18 @@ class Slabs:
     volume: Volume
     per_slab: int
 
-    def position_mm(self, slab: float, row: float, column: float) -> tuple[float, float, float]:
-        """Return the patient position of an index (slab, row, column) from 0; fractions are allowed."""
-        middle = slab * self.per_slab + (self.per_slab - 1) / 2
-        return self.volume.to_patient_mm((min(middle, len(self.volume.voxels_hu) - 1), row, column))
+    def position_mm(self, slab: int, row: float, column: float) -> tuple[float, float, float]:
+        """Return the patient position of a (row, column) in the middle of a slab."""
+        first, last = self._slices(slab)
+        return self.volume.to_patient_mm(((first + last) / 2, row, column))
+
+    def box_mm(self, slab: int, places: Sequence[tuple[float, float]]) -> Box:
+        """Return the box around places (row, column) of a slab, from its first slice to its last."""
+        return self.volume.box_of(np.array([(k, *place) for k in self._slices(slab) for place in places]))
+
+    def _slices(self, slab: int) -> tuple[int, int]:
+        first = slab * self.per_slab
+        return first, min(first + self.per_slab, len(self.volume.voxels_hu)) - 1
 
 
 def in_slabs(volume: Volume) -> Slabs:

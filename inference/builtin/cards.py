@@ -1,13 +1,13 @@
-"""The card of a model that ships: figures as they were measured, and a page for people."""
+"""The card of a model that ships: figures as they were measured, and a page for people. Needs no torch."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from inference.builtin.shipped import FOLDER
-
-_PAGE, _FIGURES = "docs/README.md", "docs/figures.json"
+FOLDER = Path(__file__).parent
+PAGE, FIGURES = "docs/README.md", "docs/figures.json"
 
 
 def card_of(name: str) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def card_of(name: str) -> dict[str, Any]:
         `figures` as measured and `page`, a list of lines; empty where no model of that name ships with a card.
     """
     folder = FOLDER / name
-    if not (folder / _FIGURES).is_file():
+    if not (folder / FIGURES).is_file():
         return {}
-    figures = json.loads((folder / _FIGURES).read_text(encoding="utf-8"))
-    return {"figures": figures, "page": (folder / _PAGE).read_text(encoding="utf-8").splitlines()}
+    figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+    return {"figures": figures, "page": (folder / PAGE).read_text(encoding="utf-8").splitlines()}

@@ -11,10 +11,11 @@ import torch
 
 from inference.builtin.activation_map import activation_map, strongest_place
 from inference.builtin.axial import Slabs, in_slabs
+from inference.builtin.cards import FOLDER
 from inference.builtin.head_slices import Frames, Mask, as_channels, find_frames, lookup, upright
 from inference.builtin.lite_network import FirstBlocks, LastBlocks
 from inference.builtin.series_score import probability, series_logit, smoothed_along_z
-from inference.builtin.shipped import FOLDER, ShippedBundle
+from inference.builtin.shipped import ShippedBundle
 from inference.model import Box, LocatedFinding, Opinion
 from inference.scope import OutOfScopeError, ScopeCode, ScopeReason
 from inference.volume import Volume
@@ -115,9 +116,8 @@ class Haemorrhage:
         place = strongest_place(activation_map(self._last, answer.maps[k : k + 1]), answer.heads[k])
         if place is None:
             return LocatedFinding(self._label, score, None, None)
-        corners = _corners(slabs, answer.frames, k, place.low, place.high)
-        middle = _in_patient(slabs, answer.frames, k, (np.add(place.low, place.high) / 2))
-        return LocatedFinding(self._label, score, middle, None, corners)
+        middle = slabs.position_mm(k, *_in_volume(answer.frames, k, np.add(place.low, place.high) / 2))
+        return LocatedFinding(self._label, score, middle, None, _box(slabs, answer.frames, k, place.low, place.high))
 
 
 def networks(weights: dict[str, torch.Tensor]) -> tuple[FirstBlocks, LastBlocks]:
@@ -149,18 +149,14 @@ def _require_head(frames: Frames) -> None:
         raise OutOfScopeError(ScopeReason(ScopeCode.ANATOMY, text))
 
 
-def _in_patient(slabs: Slabs, frames: Frames, k: int, pixel: npt.ArrayLike) -> tuple[float, float, float]:
-    """Return the patient position of a pixel (row, column) of the network's picture of slab k."""
-    matrix, offset = lookup(frames, k)
-    row, column = matrix @ np.asarray(pixel) + offset
-    row_step, column_step = frames.reduction
-    return slabs.position_mm(k, (row + 0.5) * row_step - 0.5, (column + 0.5) * column_step - 0.5)
-
-
-def _corners(slabs: Slabs, frames: Frames, k: int, low: tuple[float, float], high: tuple[float, float]) -> Box:
+def _box(slabs: Slabs, frames: Frames, k: int, low: tuple[float, float], high: tuple[float, float]) -> Box:
     """Return a box along the axes of the volume that holds the turned one, as thick as the slab."""
     pixels = [(row, column) for row in (low[0], high[0]) for column in (low[1], high[1])]
+    return slabs.box_mm(k, [_in_volume(frames, k, pixel) for pixel in pixels])
+
+
+def _in_volume(frames: Frames, k: int, pixel: npt.ArrayLike) -> tuple[float, float]:
+    """Return where in a slice of the volume, (row, column), a pixel of the network's picture of slab k comes from."""
     matrix, offset = lookup(frames, k)
-    places = (np.array(pixels) @ matrix.T + offset + 0.5) * np.array(frames.reduction) - 0.5
-    first, last = places.min(axis=0), places.max(axis=0)
-    return (slabs.position_mm(k - 0.5, *first), slabs.position_mm(k + 0.5, *last))
+    row, column = ((matrix @ np.asarray(pixel) + offset + 0.5) * np.array(frames.reduction) - 0.5).tolist()
+    return (row, column)

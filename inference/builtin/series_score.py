@@ -8,7 +8,7 @@ import numpy.typing as npt
 Logits = npt.NDArray[np.float64]
 
 _KERNEL = (0.25, 0.5, 0.25)
-_TOP = 3
+TOP = 3
 
 
 def smoothed_along_z(logits: Logits) -> Logits:
@@ -29,9 +29,9 @@ def smoothed_along_z(logits: Logits) -> Logits:
     return np.asarray(sum(w * padded[k : k + len(logits)] for k, w in enumerate(_KERNEL)), dtype=np.float64)
 
 
-def series_logit(smoothed: Logits) -> float:
-    """Return the mean of the three highest smoothed logits, of all where there are fewer."""
-    return float(np.sort(smoothed)[-_TOP:].mean())
+def series_logit(smoothed: Logits, top: int = TOP) -> float:
+    """Return the mean of the highest smoothed logits, of all where there are fewer."""
+    return float(np.sort(smoothed)[-top:].mean())
 
 
 def probability(logit: Logits | float) -> npt.NDArray[np.float64]:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from inference.bundles.contract import CONTRACT, INFERENCE, METADATA, Digest, FindingType, Metadata, OperatingPoint
-from inference.bundles.contract import WeightsFile as Weights
+from inference.bundles.contract import (
+    CONTRACT,
+    INFERENCE,
+    METADATA,
+    Digest,
+    FindingType,
+    Metadata,
+    OperatingPoint,
+    WeightsFile,
+)
 from inference.bundles.digests import file_digests, weights_digest
 from inference.bundles.folder import read_json
 from voorrang.errors import ConfigurationError
 from voorrang.pathways.criteria import SeriesCriteria
-
-FOLDER = Path(__file__).parent
 
 
 class HeadSlices(BaseModel):
@@ -24,7 +30,6 @@ class HeadSlices(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["head_slices"]
-    network: str
     listed_from: float = Field(ge=0, le=1)
 
 
@@ -37,9 +42,9 @@ class ShippedContract(BaseModel):
     scope: SeriesCriteria
     labels: dict[int, FindingType] = Field(min_length=1, max_length=1)
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
-    networks: dict[str, Weights] = Field(min_length=1, max_length=1)
+    networks: dict[str, WeightsFile] = Field(min_length=1, max_length=1)
     sha256: dict[str, Digest]
-    reading: Annotated[HeadSlices, Field()]
+    reading: HeadSlices
 
 
 class ShippedBundle:
@@ -58,24 +63,21 @@ class ShippedBundle:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._folder = folder
         try:
             self.metadata = Metadata.model_validate(read_json(folder, METADATA))
             self.contract = ShippedContract.model_validate(read_json(folder, CONTRACT))
         except ValidationError as error:
             raise ConfigurationError(f"{folder.name}: {error.error_count()} faults in its configuration") from error
-        files = [*self.contract.networks.values()]
-        for file in files:
-            if not (folder / file).is_file():
-                raise ConfigurationError(f"{file}: no weights: the model does not start; install the package again")
-        self.digests = file_digests(folder, [METADATA, INFERENCE, CONTRACT, *files])
-        for file in files:
-            if self.digests[file] != self.contract.sha256.get(file):
-                raise ConfigurationError(f"{file}: SHA-256 is {self.digests[file]}; install the package again")
-        self.weights_digest = weights_digest(self.digests)
+        (self._file,) = self.contract.networks.values()
+        if not (folder / self._file).is_file():
+            raise ConfigurationError(f"{self._file}: no weights: the model does not start; install the package again")
+        digests = file_digests(folder, [METADATA, INFERENCE, CONTRACT, self._file])
+        if digests[self._file] != self.contract.sha256.get(self._file):
+            raise ConfigurationError(f"{self._file}: SHA-256 is {digests[self._file]}; install the package again")
+        self.weights_digest = weights_digest(digests)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return the weights as float32."""
-        file = self.contract.networks[self.contract.reading.network]
-        kept: dict[str, Any] = torch.load(self.folder / file, weights_only=True, map_location="cpu")
+        kept: dict[str, Any] = torch.load(self._folder / self._file, weights_only=True, map_location="cpu")
         return {name: value.float() if value.is_floating_point() else value for name, value in kept.items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from inference.builtin.shipped import FOLDER
+from inference.builtin.cards import FOLDER
 from inference.training.ich.evaluating import evaluate, seen_again
 from inference.training.ich.training import train
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ N_COPIES = 10
 FIRST_OF_BLEEDS_ONLY = 4
 PRETRAINED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
-Maps = npt.NDArray[np.float16]
+Maps = npt.NDArray[np.floating[Any]]  # float16 of slices, or float32 features of them
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Five folds of patients: each is scored by what was fitted on the other four."""
+"""Folds of patients: each patient is scored by what was fitted on the other folds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inference.training.ich.caching import Cached
+from inference.builtin.lite_network import LastBlocks
+from inference.training.ich.caching import Cached, Maps
 from inference.training.ich.fitting import Examples, Logits, Recipe, fitted, logits_of
 from inference.training.ich.frozen import fitted_logistic
 from inference.training.ich.labelled import N_FOLDS, SEED, Patient
@@ -21,7 +22,8 @@ from inference.training.ich.making import Made
 from inference.training.ich.measuring import Scored
 
 Labels = npt.NDArray[np.bool_]
-Scorer = Callable[[npt.NDArray[np.float16]], Logits]
+LeftOut = tuple[int, ...]
+Scorer = Callable[[Maps], Logits]
 Fit = Callable[["Training", int], Scorer]
 
 _log = logging.getLogger(__name__)
@@ -57,12 +59,19 @@ class Cohort:
     made: tuple[Made, ...] = ()
     phantoms: tuple[Made, ...] = ()
 
-    def split(self, fold: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Return indices of the patients of the other folds, and of this one."""
-        return np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
+    @property
+    def has_bleed(self) -> npt.NDArray[np.bool_]:
+        """Shape (n_patients,)."""
+        return np.array([bool(each.is_bleed.any()) for each in self.patients])
 
-    def training(self, indices: npt.NDArray[np.intp]) -> Training:
-        """Return what training on these patients may see, and nothing else."""
+    def split(self, left_out: LeftOut) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return indices of the patients of the other folds, and of these."""
+        is_out = np.isin(self.folds, left_out)
+        return np.flatnonzero(~is_out), np.flatnonzero(is_out)
+
+    def training(self, left_out: LeftOut) -> Training:
+        """Return what training without these folds may see, and nothing else."""
+        indices, _ = self.split(left_out)
         made = [self.made[k] for k in indices] if self.made else []
         labels = tuple(labels_of(self.patients[k]) for k in indices)
         return Training(tuple(self.cached[k] for k in indices), labels, (*made, *self.phantoms))
@@ -73,9 +82,16 @@ def labels_of(patient: Patient) -> Labels:
     return np.concatenate([patient.is_bleed[:, None], patient.types], axis=1)
 
 
-def out_of_fold(cohort: Cohort, fit: Fit, keep: Path | None = None, seed: int = SEED) -> list[Scored]:
+def seed_without(left_out: LeftOut) -> int:
+    """Return the seed of a fit that leaves no fold, one, or two out."""
+    if not left_out:
+        return SEED + N_FOLDS
+    return SEED + left_out[0] if len(left_out) == 1 else SEED + 100 + 10 * left_out[0] + left_out[1]
+
+
+def logits_without(cohort: Cohort, fit: Fit, left_out: LeftOut, keep: Path | None = None) -> list[Logits]:
     """
-    Score every patient by what never saw them.
+    Score every patient by what was fitted without some folds.
 
     Parameters
     ----------
@@ -83,39 +99,37 @@ def out_of_fold(cohort: Cohort, fit: Fit, keep: Path | None = None, seed: int = 
         All patients.
     fit
         From the training patients and a seed to what scores maps.
+    left_out
+        The folds. Their patients are unseen; the others are scored too, to standardise by.
     keep
-        Folder for the logits of each fold, so that an interruption costs one; None: not kept.
-    seed
-        The fold is added to it.
+        Folder for the logits, so that an interruption costs one fit; None: not kept.
 
     Returns
     -------
-    list of Scored
-        In the order of the patients.
+    list of ndarray
+        Logits of slices, shape (n_slices,), in the order of the patients.
     """
-    logits: dict[int, Logits] = {}
-    for fold in range(N_FOLDS):
-        logits |= _fold(cohort, fit, fold, keep, seed)
-    return [Scored(logits[k], cohort.patients[k].is_bleed) for k in range(len(cohort.patients))]
-
-
-def _fold(cohort: Cohort, fit: Fit, fold: int, keep: Path | None, seed: int) -> dict[int, Logits]:
-    train, test = cohort.split(fold)
-    path = keep / f"fold-{fold}.npz" if keep is not None else None
+    path = keep / f"logits-{'-'.join(map(str, left_out))}.npz" if keep is not None else None
     if path is not None and path.is_file():
         with np.load(path) as kept:
-            return {int(k): kept[str(k)] for k in test}
-    scorer = fit(cohort.training(train), seed + fold)
-    made = {int(k): scorer(cohort.cached[k].maps[0]) for k in test}
+            return [kept[str(k)] for k in range(len(cohort.patients))]
+    scorer = fit(cohort.training(left_out), seed_without(left_out))
+    logits = [scorer(each.maps[0]) for each in cohort.cached]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        named: dict[str, Any] = {str(k): each for k, each in made.items()}
+        named: dict[str, Any] = {str(k): each for k, each in enumerate(logits)}
         np.savez(path, **named)
-    _log.info(json.dumps({"fold": fold, "train": len(train), "test": len(test)}))
-    return made
+    _log.info(json.dumps({"left_out": left_out, "train": len(cohort.split(left_out)[0])}))
+    return logits
 
 
-def blocks_trained(recipe: Recipe, keep: Path | None = None) -> Fit:
+def out_of_fold(cohort: Cohort, fit: Fit, keep: Path | None = None) -> list[Scored]:
+    """Score every patient by what never saw them, in the order of the patients; parameters as for `logits_without`."""
+    by_fold = [logits_without(cohort, fit, (fold,), keep) for fold in range(N_FOLDS)]
+    return [Scored(by_fold[int(cohort.folds[k])][k], each.is_bleed) for k, each in enumerate(cohort.patients)]
+
+
+def blocks_trained(recipe: Recipe, keep: Path) -> Fit:
     """
     Return how the last blocks are fitted by a recipe.
 
@@ -124,23 +138,31 @@ def blocks_trained(recipe: Recipe, keep: Path | None = None) -> Fit:
     recipe
         How.
     keep
-        Folder for the weights, one file for each seed; None: not kept.
+        Folder for the weights, one file for each seed: what is there is not trained again.
     """
 
     def _fit(given: Training, seed: int) -> Scorer:
-        network = fitted(Examples(given.cached, given.labels, given.made), recipe, seed)
-        if keep is not None:
+        if not _weights(keep, seed).is_file():
+            network = fitted(Examples(given.cached, given.labels, given.made), recipe, seed)
             keep.mkdir(parents=True, exist_ok=True)
-            torch.save(network.state_dict(), keep / f"weights-{seed}.pt")
-        return lambda maps: logits_of(network, maps)
+            torch.save(network.state_dict(), _weights(keep, seed))
+        kept = network_kept(keep, seed)
+        return lambda maps: logits_of(kept, maps)
 
     return _fit
+
+
+def network_kept(keep: Path, seed: int) -> LastBlocks:
+    """Return a network that `blocks_trained` has kept."""
+    network = LastBlocks()
+    network.load_state_dict(torch.load(_weights(keep, seed), weights_only=True))
+    return network.eval().requires_grad_(False)
 
 
 def frozen(decay: float) -> Fit:
-    """Return how logistic regression on frozen features is fitted."""
+    """Return how logistic regression is fitted, on a cohort whose maps are features (`with_features`)."""
+    return lambda given, _: fitted_logistic([each.maps[0] for each in given.cached], given.labels, decay)
 
-    def _fit(given: Training, _: int) -> Scorer:
-        return fitted_logistic(given.cached, [each[:, 0] for each in given.labels], decay)
 
-    return _fit
+def _weights(keep: Path, seed: int) -> Path:
+    return keep / f"weights-{seed}.pt"

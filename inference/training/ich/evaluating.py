@@ -1,4 +1,4 @@
-"""The weights that ship, read as the platform reads them, over patients they were trained on: are they the same."""
+"""The weights that ship, as the platform reads them, over training patients and phantoms: are they the card's still."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from inference.builtin.cards import FIGURES
 from inference.builtin.haemorrhage import Haemorrhage
 from inference.training.ich.labelled import Patient, read_patients
 from inference.training.ich.measuring import auc
+from inference.training.ich.phantoms import BLEED, UNSEEN_SEEDS, volume_of
 from inference.volume import Volume
+from voorrang.demo.phantoms.head import make_head
 
-FIGURES = "docs/figures.json"
 TOLERANCE = 0.02
 _PIXEL_MM = 0.36
 _SLICE_MM = 5.0
@@ -23,34 +26,59 @@ _SLICE_MM = 5.0
 @dataclass(frozen=True, slots=True)
 class Found:
     """
-    Scores of series by number of the patient, and their patient AUC.
+    What the weights of a bundle say.
 
-    The weights have seen these patients: this says that weights and code are those of the card, not how good.
+    Parameters
+    ----------
+    weights_digest
+        Of weights and configuration.
+    scores
+        By number of the patient. The weights have seen these patients: this says that weights and code are those of
+        the card, not how good they are.
+    patient_auc_on_training_patients
+        Of these scores.
+    phantoms
+        By seed, the score of a head phantom without a bleed and with that of the demo. Training had other seeds.
     """
 
     weights_digest: str
-    scores: dict[int, float]
+    scores: dict[str, float]
     patient_auc_on_training_patients: float
+    phantoms: dict[str, tuple[float, float]]
 
 
-def evaluate(data: Path, bundle: Path, numbers: Sequence[int] | None = None) -> Found:
+def evaluate(
+    data: Path | None, bundle: Path, numbers: Sequence[int] | None = None, seeds: Sequence[int] = UNSEEN_SEEDS
+) -> Found:
     """
-    Score patients with the weights of a bundle.
+    Score patients and phantoms with the weights of a bundle.
 
     Parameters
     ----------
     data
-        Folder of CT-ICH.
+        Folder of CT-ICH; None: phantoms only.
     bundle
         With weights.
     numbers
         Which patients; None: all.
+    seeds
+        Of the phantoms.
     """
     model = Haemorrhage(bundle)
-    patients = [each for each in read_patients(data) if numbers is None or each.number in numbers]
-    scores = {each.number: model.read(as_volume(each)).score for each in patients}
-    truth = np.array([bool(each.is_bleed.any()) for each in patients])
-    return Found(model.weights_digest, scores, auc(np.array(list(scores.values())), truth))
+    patients = read_patients(data) if data is not None else ()
+    asked = [each for each in patients if numbers is None or each.number in numbers]
+    scores = [model.read(as_volume(each)).score for each in asked]
+    truth = np.array([bool(each.is_bleed.any()) for each in asked], dtype=np.bool_)
+    phantoms = {
+        str(seed): (_rounded(model, volume_of(make_head(seed))), _rounded(model, volume_of(make_head(seed, BLEED))))
+        for seed in seeds
+    }
+    by_number = {str(each.number): round(score, 4) for each, score in zip(asked, scores, strict=True)}
+    return Found(model.weights_digest, by_number, round(auc(np.array(scores), truth), 4), phantoms)
+
+
+def _rounded(model: Haemorrhage, volume: Volume) -> float:
+    return round(model.read(volume).score, 4)
 
 
 def as_volume(patient: Patient) -> Volume:
@@ -61,6 +89,9 @@ def as_volume(patient: Patient) -> Volume:
 
 
 def seen_again(found: Found, bundle: Path) -> bool:
-    """Tell whether every score lies within 0.02 of that on the card."""
-    kept = json.loads((bundle / FIGURES).read_text(encoding="utf-8"))["shipped_on_training_patients"]["scores"]
-    return all(abs(score - kept[str(number)]) <= TOLERANCE for number, score in found.scores.items())
+    """Tell whether the weights are those of the card and every score lies within 0.02 of the card's."""
+    kept: dict[str, Any] = json.loads((bundle / FIGURES).read_text(encoding="utf-8"))["shipped"]
+    pairs = [(score, kept["scores"][number]) for number, score in found.scores.items()]
+    for seed, scores in found.phantoms.items():
+        pairs += zip(scores, kept["phantoms"][seed], strict=True)
+    return found.weights_digest == kept["weights_digest"] and all(abs(a - b) <= TOLERANCE for a, b in pairs)

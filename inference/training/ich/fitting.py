@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from inference.builtin.lite_network import N_CLASSES, LastBlocks
-from inference.training.ich.caching import Cached, last_blocks
+from inference.training.ich.caching import Cached, Maps, last_blocks
 from inference.training.ich.making import Made
 
 Labels = npt.NDArray[np.bool_]
@@ -84,9 +84,9 @@ class Examples:
         self._made_labels = np.concatenate([np.zeros((0, N_CLASSES)), *(each.labels for each in made)]).astype(
             np.float32
         )
-        self._copies: list[list[npt.NDArray[np.float16]]] = []
+        self._copies: list[list[Maps]] = []
         for each, own in zip(cached, labels, strict=True):
-            copies: list[list[npt.NDArray[np.float16]]] = [[] for _ in own]
+            copies: list[list[Maps]] = [[] for _ in own]
             for slices, maps in zip(each.slices, each.maps, strict=True):
                 for row, k in enumerate(slices):
                     copies[k].append(maps[row])
@@ -110,7 +110,7 @@ class Examples:
         given = torch.from_numpy(maps).contiguous(memory_format=torch.channels_last)
         return given, torch.from_numpy(np.concatenate([self.labels[picked], self._made_labels[made]]))
 
-    def _one(self, index: int, rng: np.random.Generator) -> npt.NDArray[np.float16]:
+    def _one(self, index: int, rng: np.random.Generator) -> Maps:
         """Return a slice or one of its copies; unchanged as often with a bleed as without, or that would tell."""
         copies = self._copies[index]
         is_unchanged = len(copies) == 1 or rng.random() < _UNCHANGED_SHARE
@@ -126,7 +126,7 @@ class Examples:
         return np.concatenate([rng.choice(pool, each) for pool, each in zip(pools, n, strict=True)])
 
 
-def _mirrored(maps: npt.NDArray[np.float16], rng: np.random.Generator) -> npt.NDArray[np.float16]:
+def _mirrored(maps: Maps, rng: np.random.Generator) -> Maps:
     return maps[..., ::-1] if rng.random() < 0.5 else maps
 
 
@@ -169,7 +169,7 @@ def fitted(examples: Examples, recipe: Recipe, seed: int) -> LastBlocks:
     return average.eval().requires_grad_(False)
 
 
-def logits_of(network: LastBlocks, maps: npt.NDArray[np.float16]) -> Logits:
+def logits_of(network: LastBlocks, maps: Maps) -> Logits:
     """Return the logit of any bleed of maps of shape (n, 112, 14, 14), shape (n,)."""
     with torch.inference_mode():
         given = torch.from_numpy(maps.astype(np.float32)).contiguous(memory_format=torch.channels_last)
@@ -204,8 +204,3 @@ def _loss(network: LastBlocks, maps: torch.Tensor, labels: torch.Tensor, recipe:
 def _average(average: nn.Module, network: nn.Module, decay: float) -> None:
     for kept, new in zip(average.parameters(), network.parameters(), strict=True):
         kept.lerp_(new, 1 - decay)
-
-
-def described(recipe: Recipe) -> dict[str, float]:
-    """Return a recipe as numbers by name."""
-    return asdict(recipe)

@@ -10,7 +10,7 @@ import torch
 from scipy import optimize, special
 
 from inference.builtin.lite_network import pooled
-from inference.training.ich.caching import Cached, last_blocks
+from inference.training.ich.caching import Maps, last_blocks
 
 Features = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.bool_]
@@ -19,40 +19,38 @@ _BATCH = 128
 _FLAT = 1e-6
 
 
-def features_of(maps: npt.NDArray[np.float16]) -> Features:
+def features_of(maps: Maps) -> Maps:
     """Return pooled features, shape (n, 3840), of maps of shape (n, 112, 14, 14)."""
     network = last_blocks().eval()
     parts = []
     with torch.inference_mode():
         for at in range(0, len(maps), _BATCH):
             parts.append(pooled(network.maps(torch.from_numpy(maps[at : at + _BATCH].astype(np.float32)))).numpy())
-    return np.concatenate(parts).astype(np.float64)
+    return np.concatenate(parts)
 
 
-def fitted_logistic(
-    cached: Sequence[Cached], labels: Sequence[Labels], decay: float
-) -> Callable[[npt.NDArray[np.float16]], Features]:
+def fitted_logistic(features: Sequence[Maps], labels: Sequence[Labels], decay: float) -> Callable[[Maps], Features]:
     """
     Fit a logistic regression, positives and negatives of equal weight.
 
     Parameters
     ----------
-    cached
-        Of the training patients; the first copy of each slice is used.
+    features
+        Shape (n_slices, n_features) for each training patient.
     labels
-        Any bleed, shape (n_slices,) for each patient.
+        Shape (n_slices, 6) for each; the first column is any bleed.
     decay
         Half of the penalty on squared weights, per sample, of features scaled by mean and deviation of these patients.
 
     Returns
     -------
     Callable
-        From maps to logits.
+        From features to logits.
     """
-    features = np.concatenate([features_of(each.maps[0]) for each in cached])
-    centre, scale = features.mean(axis=0), np.maximum(features.std(axis=0), _FLAT)
-    weights = logistic_weights((features - centre) / scale, np.concatenate(labels), decay)
-    return lambda maps: np.asarray(((features_of(maps) - centre) / scale) @ weights[1:] + weights[0])
+    given = np.concatenate(features).astype(np.float64)
+    centre, scale = given.mean(axis=0), np.maximum(given.std(axis=0), _FLAT)
+    weights = logistic_weights((given - centre) / scale, np.concatenate([each[:, 0] for each in labels]), decay)
+    return lambda x: np.asarray(((x - centre) / scale) @ weights[1:] + weights[0], dtype=np.float64)
 
 
 def logistic_weights(x: Features, y: Labels, decay: float) -> Features:

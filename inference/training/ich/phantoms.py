@@ -19,8 +19,12 @@ from inference.training.ich.caching import first_blocks
 from inference.training.ich.labelled import SEED
 from inference.training.ich.making import Drawn, Made, kept
 from inference.volume import Volume
+from voorrang.demo.phantoms.canvas import Phantom
+from voorrang.demo.phantoms.head import Bleed, make_head
 
 SEEDS = range(1000, 1024)  # never those of a test or of the demo
+UNSEEN_SEEDS = range(10)
+BLEED = Bleed((30.0, 5.0, 18.0), 30.0, 68.0)  # as the demo has it
 SLICES_PER_PHANTOM = 6
 
 _ANY, _IN_BRAIN = 0, 2
@@ -41,9 +45,14 @@ def phantom_maps(folder: Path) -> Made:
     return kept(folder / "phantoms.npz", first_blocks(), _drawn())
 
 
-def _drawn() -> Iterator[Drawn]:
-    from voorrang.demo.phantoms.head import Bleed, make_head
+def volume_of(phantom: Phantom) -> Volume:
+    """Return a phantom as the volume that its series makes."""
+    z, y, x = phantom.grid.spacing_mm
+    voxels = phantom.voxels_hu.astype(np.float32)
+    return Volume(voxels, phantom.grid.origin_mm, (0.0, 0.0, z), (0.0, y, 0.0), (x, 0.0, 0.0))
 
+
+def _drawn() -> Iterator[Drawn]:
     for seed in SEEDS:
         rng = np.random.default_rng([SEED, seed])
         bleed = None
@@ -51,13 +60,10 @@ def _drawn() -> Iterator[Drawn]:
             place = (float(rng.choice((-1, 1)) * rng.uniform(12, 45)), float(rng.uniform(-40, 45)))
             bleed = Bleed((*place, float(rng.uniform(5, 40))), float(rng.uniform(14, 40)), float(rng.uniform(58, 74)))
         phantom = make_head(seed, bleed)
-        z, y, x = phantom.grid.spacing_mm
-        volume = Volume(
-            phantom.voxels_hu.astype(np.float32), phantom.grid.origin_mm, (0.0, 0.0, z), (0.0, y, 0.0), (x, 0.0, 0.0)
-        )
+        volume = volume_of(phantom)
         frames = find_frames(in_slabs(volume).window_hu)
         for k in rng.choice(np.arange(*_BRAIN_SLICES), SLICES_PER_PHANTOM, replace=False):
-            far_mm = abs(phantom.grid.origin_mm[2] + z * k - bleed.position_mm[2]) if bleed else np.inf
+            far_mm = abs(volume.to_patient_mm((k, 0, 0))[2] - bleed.position_mm[2]) if bleed else np.inf
             is_shown = bleed is not None and far_mm < _NEAR_CENTRE * bleed.diameter_mm
             if bleed is not None and not is_shown and far_mm < bleed.diameter_mm:
                 continue

@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from inference.builtin.cards import FIGURES
 from inference.builtin.lite_network import LastBlocks
-from inference.builtin.series_score import probability
+from inference.builtin.series_score import TOP, probability
 from inference.training.ich.baseline import baseline
-from inference.training.ich.caching import cached_maps, first_blocks
+from inference.training.ich.caching import Cached, cached_maps, first_blocks
 from inference.training.ich.card import write_tables
-from inference.training.ich.crossvalidating import Cohort, blocks_trained, frozen, out_of_fold
-from inference.training.ich.evaluating import FIGURES, evaluate
-from inference.training.ich.fitting import Recipe, described
-from inference.training.ich.labelled import N_FOLDS, SEED, TYPES, folds_of, read_patients
+from inference.training.ich.crossvalidating import (
+    Cohort,
+    blocks_trained,
+    frozen,
+    logits_without,
+    network_kept,
+    out_of_fold,
+    seed_without,
+)
+from inference.training.ich.evaluating import evaluate
+from inference.training.ich.fitting import Recipe
+from inference.training.ich.frozen import features_of
+from inference.training.ich.inner import PAIRS, WAYS, ByLeftOut, LeftOut, Truth, Way, chosen, standard, standardised
+from inference.training.ich.labelled import N_FOLDS, SEED, folds_of, read_patients
 from inference.training.ich.locating import Located, located
 from inference.training.ich.making import inserted_maps
-from inference.training.ich.measuring import SPECIFICITY, Scored, auc, figures, with_intervals
+from inference.training.ich.measuring import SPECIFICITY, Scored, figures, with_intervals
 from inference.training.ich.phantoms import phantom_maps
 from inference.training.ich.shipping import ship
 from inference.training.ich.short_series import short_series
+from inference.training.ich.summing_up import by_fold, by_type, by_way, counts, of_boxes, of_phantoms, rounded
 from inference.training.ich.thresholds import judged_across_folds, series_logits, threshold_at
 
-RECIPES = {
-    "blocks-made": Recipe(steps=260, rate=6e-4, last_rate=2e-3, brain_weight=3.0, made_share=0.2),
-}
-CHOSEN = "blocks-made"
+RECIPE = Recipe(steps=260, rate=6e-4, last_rate=2e-3, brain_weight=3.0, made_share=0.2)
 COPIES = (0, 1, 4, 5, 6)  # one augmented copy of each slice, and three more of those with a bleed
 FROZEN_DECAYS = (0.01, 0.1)
 
 
 def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
     """
-    Train, measure out of fold, train on all, ship.
+    Train, choose by inner splits, measure out of fold, train on all, ship.
 
     Parameters
     ----------
@@ -55,120 +63,86 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
         What `docs/figures.json` holds.
     """
     patients = read_patients(data)
-    cohort = Cohort(
-        patients,
-        tuple(cached_maps(patients, work / "cache", COPIES)),
-        folds_of(patients),
-        tuple(inserted_maps(patients, work / "made")),
-        (phantom_maps(work / "made"),),
-    )
-    tried = {f"frozen, decay {decay:g}": out_of_fold(cohort, frozen(decay)) for decay in FROZEN_DECAYS}
-    for name, recipe in RECIPES.items():
-        keep = work / "runs" / name
-        tried[name] = out_of_fold(cohort, blocks_trained(recipe, keep), keep)
-    scored = tried[CHOSEN]
-    has_bleed = np.array([bool(each.is_bleed.any()) for each in scored])
-    threshold = threshold_at(SPECIFICITY, series_logits(scored), has_bleed)
-    last_of = _by_patient(cohort, work / "runs" / CHOSEN)
-    ship(first_blocks(), _on_all(cohort, work), bundle, float(probability(threshold)))
-    made = {
-        "data": _counts(cohort),
+    cached = tuple(cached_maps(patients, work / "cache", COPIES))
+    made = tuple(inserted_maps(patients, work / "made"))
+    cohort = Cohort(patients, cached, folds_of(patients), made, (phantom_maps(work / "made"),))
+    keep = work / "runs" / "blocks-made"
+    by_left_out = _logits(cohort, keep)
+    truth = Truth(cohort.has_bleed, cohort.folds)
+    choice = chosen(truth, by_left_out)
+    way = choice.shipped
+    if way.top != TOP:
+        raise ValueError(f"the inner splits chose the top {way.top}, series_score has {TOP}: change it there")
+    scored = _scored(cohort, way, truth, by_left_out)
+    networks = _Networks(way, truth, by_left_out, keep)
+    operating_point = float(probability(threshold_at(SPECIFICITY, series_logits(scored), cohort.has_bleed)))
+    ship(first_blocks(), networks.without(()), bundle, operating_point)
+    shipped = evaluate(data, bundle)
+    unseen_by = networks.unseen_by(cohort)
+    found = {
+        "data": counts(cohort),
         "seed": SEED,
-        "chosen": CHOSEN,
-        "recipe": described(RECIPES[CHOSEN]),
-        "tried": {name: _rounded(figures(each)) for name, each in tried.items()},
-        "out_of_fold": {name: _rounded(asdict(each)) for name, each in with_intervals(scored, SEED).items()},
-        "patient_auc_by_fold": _by_fold(cohort, scored),
+        "recipe": asdict(RECIPE),
+        "tried": _tried(cohort, scored, truth, by_left_out),
+        "ways": by_way(choice, truth, by_left_out),
+        "out_of_fold": {name: rounded(asdict(each)) for name, each in with_intervals(scored, SEED).items()},
+        "patient_auc_by_fold": by_fold(cohort, scored),
         "by_type": by_type(cohort, scored),
         "thresholds_across_folds": asdict(judged_across_folds(scored, cohort.folds)),
-        "inserted": summed_up(_inserted(cohort, last_of)),
-        "short_series": short_series(patients, first_blocks(), last_of, SEED),
-        "shipped_on_training_patients": asdict(evaluate(data, bundle)),
+        "inserted": of_boxes(_inserted(cohort, unseen_by)),
+        "short_series": short_series(patients, first_blocks(), unseen_by, SEED),
+        "phantoms": of_phantoms(shipped.phantoms, operating_point),
         "reference_head": baseline(patients),
+        "shipped": asdict(shipped),
     }
     path = bundle / FIGURES
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
-    write_tables(bundle, made)
-    return made
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_tables(bundle, found)
+    return found
 
 
-def by_type(cohort: Cohort, scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
-    """Return for each type of bleed the number of patients and the AUC against the patients without any."""
-    logits = series_logits(scored)
-    has = np.stack([each.types.any(axis=0) for each in cohort.patients])
-    none = ~has.any(axis=1)
-    return {
-        name: {
-            "patients": int(np.count_nonzero(own)),
-            "patient_auc": round(auc(logits[own | none], own[own | none]), 3),
-        }
-        for name, own in zip(TYPES, has.T, strict=True)
-    }
+class _Networks:
+    """Kept networks whose logit of any bleed is standardised, by a last layer that does it."""
+
+    def __init__(self, way: Way, truth: Truth, by_left_out: ByLeftOut, keep: Path) -> None:
+        self._way, self._truth, self._by_left_out, self._keep = way, truth, by_left_out, keep
+
+    def without(self, left_out: LeftOut) -> LastBlocks:
+        network = network_kept(self._keep, seed_without(left_out))
+        centre, scale = standard(self._way, self._truth, left_out, self._by_left_out[left_out])
+        with torch.no_grad():
+            network.answer.weight[0] /= scale
+            network.answer.bias[0] = (network.answer.bias[0] - centre) / scale
+        return network
+
+    def unseen_by(self, cohort: Cohort) -> Callable[[int], LastBlocks]:
+        """Return what gives, for the index of a patient, the network that never saw that patient."""
+        networks = [self.without((fold,)) for fold in range(N_FOLDS)]
+        return lambda index: networks[int(cohort.folds[index])]
 
 
-def summed_up(found: Sequence[Located]) -> dict[str, float]:
-    """Return hit rates of boxes, all and by shape, and what a random place would hit."""
-    blobs = [each for each in found if each.is_blob]
-    crescents = [each for each in found if not each.is_blob]
-    return {
-        "bleeds": len(found),
-        "patients": len({each.patient for each in found}),
-        "hit_rate": _share([each.is_hit for each in found]),
-        "hit_rate_blobs": _share([each.is_hit for each in blobs]),
-        "blobs": len(blobs),
-        "hit_rate_crescents": _share([each.is_hit for each in crescents]),
-        "crescents": len(crescents),
-        "box_share_of_head": _share([each.box_share for each in found]),
-        "slice_logit_rises": _share([each.logit_after > each.logit_before for each in found]),
-    }
+def _logits(cohort: Cohort, keep: Path) -> ByLeftOut:
+    """Train without each pair of folds, each fold, and none; score everybody by each."""
+    fit = blocks_trained(RECIPE, keep)
+    singles: list[LeftOut] = [(fold,) for fold in range(N_FOLDS)]
+    return {left_out: logits_without(cohort, fit, left_out, keep) for left_out in [(), *singles, *PAIRS]}
 
 
-def _share(values: Sequence[float]) -> float:
-    return round(float(np.mean(values)), 3) if values else float("nan")
+def _scored(cohort: Cohort, way: Way, truth: Truth, by_left_out: ByLeftOut) -> list[Scored]:
+    logits = [standardised(way, truth, (fold,), by_left_out[(fold,)]) for fold in range(N_FOLDS)]
+    return [Scored(logits[int(cohort.folds[k])][k], each.is_bleed) for k, each in enumerate(cohort.patients)]
 
 
-def _on_all(cohort: Cohort, work: Path) -> LastBlocks:
-    keep, seed = work / "runs" / CHOSEN, SEED + N_FOLDS
-    if not _weights(keep, seed).is_file():
-        blocks_trained(RECIPES[CHOSEN], keep)(cohort.training(np.arange(len(cohort.patients))), seed)
-    return _loaded(keep, seed)
-
-
-def _weights(keep: Path, seed: int) -> Path:
-    return keep / f"weights-{seed}.pt"
-
-
-def _loaded(keep: Path, seed: int) -> LastBlocks:
-    network = LastBlocks()
-    network.load_state_dict(torch.load(_weights(keep, seed), weights_only=True))
-    return network.eval().requires_grad_(False)
-
-
-def _by_patient(cohort: Cohort, keep: Path) -> Callable[[int], LastBlocks]:
-    """Return what gives, for the index of a patient, the weights that never saw that patient."""
-    by_fold = {fold: _loaded(keep, SEED + fold) for fold in range(N_FOLDS)}
-    return lambda index: by_fold[int(cohort.folds[index])]
+def _tried(cohort: Cohort, scored: list[Scored], truth: Truth, by_left_out: ByLeftOut) -> dict[str, dict[str, float]]:
+    features = tuple(Cached(each.slices[:1], (features_of(each.maps[0]),)) for each in cohort.cached)
+    plain = replace(cohort, cached=features, made=(), phantoms=())
+    tried = {f"frozen, decay {decay:g}": out_of_fold(plain, frozen(decay)) for decay in FROZEN_DECAYS}
+    tried["blocks-made, logits as they are"] = _scored(cohort, WAYS[0], truth, by_left_out)
+    tried["blocks-made, as shipped"] = scored
+    return {name: rounded(figures(each)) for name, each in tried.items()}
 
 
 def _inserted(cohort: Cohort, last_of: Callable[[int], LastBlocks]) -> list[Located]:
     without = [k for k, each in enumerate(cohort.patients) if not each.is_bleed.any()]
-    chosen = [cohort.patients[k] for k in without]
-    return located(chosen, first_blocks(), lambda index: last_of(without[index]), SEED)
-
-
-def _by_fold(cohort: Cohort, scored: Sequence[Scored]) -> list[float]:
-    return [round(figures([scored[k] for k in cohort.split(fold)[1]])["patient_auc"], 4) for fold in range(N_FOLDS)]
-
-
-def _counts(cohort: Cohort) -> dict[str, int]:
-    return {
-        "patients": len(cohort.patients),
-        "patients_with_bleed": sum(bool(each.is_bleed.any()) for each in cohort.patients),
-        "slices": sum(len(each.files) for each in cohort.patients),
-        "slices_with_bleed": sum(int(each.is_bleed.sum()) for each in cohort.patients),
-    }
-
-
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in values.items()}
+    return located([cohort.patients[k] for k in without], first_blocks(), lambda index: last_of(without[index]), SEED)

@@ -47,3 +47,10 @@ def test_thick_slices_stay_as_they_are() -> None:
     slabs = in_slabs(make_volume(slice_mm=8.0))
     assert slabs.per_slab == 1
     assert slabs.position_mm(2, 1, 3) == pytest.approx(make_volume(slice_mm=8.0).to_patient_mm((2, 1, 3)))
+
+
+def test_a_box_reaches_from_the_first_slice_of_a_slab_to_its_last_and_is_no_lower_at_the_end() -> None:
+    volume = Volume(np.zeros((5, 8, 8), np.float32), (0.0, 0.0, 0.0), (0.0, 0.0, 2.5), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+    slabs = in_slabs(volume)
+    assert slabs.box_mm(1, [(2.0, 3.0), (4.0, 6.0)]) == ((2.5, 1.5, 3.75), (6.5, 4.5, 8.75))
+    assert slabs.box_mm(2, [(0.0, 0.0)]) == ((-0.5, -0.5, 8.75), (0.5, 0.5, 11.25))
