@@ -16,9 +16,9 @@ from inference.builtin.head_slices import Frames, Mask, as_channels, find_frames
 from inference.builtin.lite_network import FirstBlocks, LastBlocks
 from inference.builtin.series_score import probability, series_logit, smoothed_along_z
 from inference.builtin.shipped import ShippedBundle
-from inference.model import Box, LocatedFinding, Opinion
+from inference.model import LocatedFinding, Opinion
 from inference.scope import OutOfScopeError, ScopeCode, ScopeReason
-from inference.volume import Volume
+from inference.volume import Box, Volume
 
 _BATCH = 8
 _MIN_HEAD_SHARE = 0.5  # of the slabs

@@ -85,7 +85,7 @@ def _tried(figures: Mapping[str, Any]) -> list[str]:
 def _ways(figures: Mapping[str, Any]) -> list[str]:
     ways = figures["ways"]
     return [
-        "From slices to patients, chosen by inner splits: weights trained without a pair of folds score one of the two "
+        "From slices to patients, chosen by inner splits: weights trained without two folds score one of the two "
         "to choose for the other. Chosen for the five folds: "
         + "; ".join(ways["chosen_by_fold"])
         + f". Patients out of fold, each fold by its own choice: AUC {ways['patient_auc_of_these']:.3f}. "

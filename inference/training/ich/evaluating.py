@@ -14,9 +14,8 @@ from inference.builtin.cards import FIGURES
 from inference.builtin.haemorrhage import Haemorrhage
 from inference.training.ich.labelled import Patient, read_patients
 from inference.training.ich.measuring import auc
-from inference.training.ich.phantoms import BLEED, UNSEEN_SEEDS, volume_of
+from inference.training.ich.phantoms import UNSEEN_SEEDS, unseen_phantom
 from inference.volume import Volume
-from voorrang.demo.phantoms.head import make_head
 
 TOLERANCE = 0.02
 _PIXEL_MM = 0.36
@@ -70,7 +69,10 @@ def evaluate(
     scores = [model.read(as_volume(each)).score for each in asked]
     truth = np.array([bool(each.is_bleed.any()) for each in asked], dtype=np.bool_)
     phantoms = {
-        str(seed): (_rounded(model, volume_of(make_head(seed))), _rounded(model, volume_of(make_head(seed, BLEED))))
+        str(seed): (
+            _rounded(model, unseen_phantom(seed, has_bleed=False)),
+            _rounded(model, unseen_phantom(seed, has_bleed=True)),
+        )
         for seed in seeds
     }
     by_number = {str(each.number): round(score, 4) for each, score in zip(asked, scores, strict=True)}

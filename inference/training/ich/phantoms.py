@@ -45,6 +45,11 @@ def phantom_maps(folder: Path) -> Made:
     return kept(folder / "phantoms.npz", first_blocks(), _drawn())
 
 
+def unseen_phantom(seed: int, *, has_bleed: bool) -> Volume:
+    """Return the phantom of a seed, without a bleed or with that of the demo."""
+    return volume_of(make_head(seed, BLEED if has_bleed else None))
+
+
 def volume_of(phantom: Phantom) -> Volume:
     """Return a phantom as the volume that its series makes."""
     z, y, x = phantom.grid.spacing_mm

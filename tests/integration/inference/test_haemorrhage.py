@@ -107,7 +107,7 @@ def test_copies_of_one_slice_of_a_picture_are_scored_from_files_that_say_little(
         noisy = picture + np.random.default_rng(k).normal(0, 2, picture.shape)
         stored = np.rint(noisy + 1024).astype(np.uint16)
         instance = make_instance(stored, number=k + 1, position_mm=(0.0, 0.0, 5.0 * k), pixel_spacing_mm=(0.9, 0.9))
-        (tmp_path / f"{k}.dcm").write_bytes(as_file(instance).read())
+        (tmp_path / f"{k}.dcm").write_bytes(as_file(instance))
     (line,) = run_folder(model, tmp_path)
     assert line["state"] == "scored", line["reason"]
     assert 0 < line["score"] < 1

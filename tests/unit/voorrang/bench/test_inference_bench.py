@@ -101,7 +101,7 @@ def test_the_study_of_a_model_is_one_that_it_scores(
         model_once.main(command[3], Path(command[4]), int(command[5]), torch.get_num_threads())
         return CompletedProcess(command, 0, capsys.readouterr().out)
 
-    monkeypatch.setattr(inference_models.subprocess, "run", in_this_process)
+    monkeypatch.setattr("voorrang.bench.inference_models.subprocess.run", in_this_process)
     found = inference_models.measure_models(tmp_path, say, slices=62, rows=128, rounds=1)
     assert found.figures["ich_s_per_study"] == found.rows[0]["seconds"][0] > 0
     assert found.figures["ich_peak_rss_mb"] > 0
@@ -109,7 +109,9 @@ def test_the_study_of_a_model_is_one_that_it_scores(
 
 def test_a_study_that_is_refused_has_no_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = json.dumps({"seconds": [0.1], "states": ["out_of_scope"]})
-    monkeypatch.setattr(inference_models.subprocess, "run", lambda command, **_: CompletedProcess(command, 0, told))
+    monkeypatch.setattr(
+        "voorrang.bench.inference_models.subprocess.run", lambda command, **_: CompletedProcess(command, 0, told)
+    )
     with pytest.raises(RuntimeError, match="out_of_scope"):
         inference_models.measure_models(tmp_path, say, slices=3, rows=16, rounds=1)
 
