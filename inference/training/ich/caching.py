@@ -20,7 +20,6 @@ from inference.builtin.lite_network import FirstBlocks, LastBlocks
 from inference.training.ich.augmenting import augmented
 from inference.training.ich.labelled import SEED, Patient
 
-N_COPIES = 10
 FIRST_OF_BLEEDS_ONLY = 4
 PRETRAINED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
@@ -89,7 +88,7 @@ class Cached:
     maps: tuple[Maps, ...]
 
 
-def cached_maps(patients: Sequence[Patient], folder: Path, copies: Sequence[int] = range(N_COPIES + 1)) -> list[Cached]:
+def cached_maps(patients: Sequence[Patient], folder: Path, copies: Sequence[int]) -> list[Cached]:
     """
     Compute the maps of all patients, or read what an earlier run has left.
 

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """
-    How the last blocks are trained.
+    How the last blocks are trained; the defaults are what ships.
 
     Parameters
     ----------
@@ -51,18 +51,18 @@ class Recipe:
         Share of those with and of those without a bleed, in each batch, that were made for training.
     """
 
-    steps: int = 300
+    steps: int = 260
     batch: int = 32
     positive_share: float = 0.4
-    rate: float = 3e-4
-    last_rate: float = 1e-3
+    rate: float = 6e-4
+    last_rate: float = 2e-3
     decay: float = 0.05
     smoothing: float = 0.1
     type_weight: float = 0.3
     averaging: float = 0.98
     dropout: float = 0.3
-    brain_weight: float = 1.0
-    made_share: float = 0.0
+    brain_weight: float = 3.0
+    made_share: float = 0.2
 
 
 class Examples:
@@ -79,7 +79,7 @@ class Examples:
         Slices that were made, of these patients or of phantoms.
     """
 
-    def __init__(self, cached: Sequence[Cached], labels: Sequence[Labels], made: Sequence[Made] = ()) -> None:
+    def __init__(self, cached: Sequence[Cached], labels: Sequence[Labels], made: Sequence[Made]) -> None:
         self._made = [maps for each in made for maps in each.maps]
         self._made_labels = np.concatenate([np.zeros((0, N_CLASSES)), *(each.labels for each in made)]).astype(
             np.float32
@@ -118,8 +118,6 @@ class Examples:
         return _mirrored(maps, rng)
 
     def _draw_made(self, rng: np.random.Generator, n_positive: int, recipe: Recipe) -> npt.NDArray[np.intp]:
-        if recipe.made_share == 0:
-            return np.zeros(0, np.intp)
         is_bleed = self._made_labels[:, 0] > 0
         n = (round(recipe.made_share * n_positive), round(recipe.made_share * (recipe.batch - n_positive)))
         pools = (np.flatnonzero(is_bleed), np.flatnonzero(~is_bleed))

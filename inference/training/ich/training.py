@@ -39,7 +39,7 @@ from inference.training.ich.short_series import short_series
 from inference.training.ich.summing_up import by_fold, by_type, by_way, counts, of_boxes, of_phantoms, rounded
 from inference.training.ich.thresholds import judged_across_folds, series_logits, threshold_at
 
-RECIPE = Recipe(steps=260, rate=6e-4, last_rate=2e-3, brain_weight=3.0, made_share=0.2)
+RECIPE = Recipe()
 COPIES = (0, 1, 4, 5, 6)  # one augmented copy of each slice, and three more of those with a bleed
 FROZEN_DECAYS = (0.01, 0.1)
 
