@@ -80,7 +80,7 @@ class Haemorrhage:
         Returns
         -------
         Opinion
-            The score is the logistic function of the mean of the three highest logits, smoothed along z. At most one
+            The score is the logistic function of the mean of the five highest logits, smoothed along z. At most one
             finding, with a box around what speaks for it, where the score is not below the least that is listed.
 
         Raises

@@ -12,7 +12,7 @@ import torch
 
 from inference.builtin.cards import FIGURES
 from inference.builtin.lite_network import LastBlocks
-from inference.builtin.series_score import TOP, probability
+from inference.builtin.series_score import TOP
 from inference.training.ich.baseline import baseline
 from inference.training.ich.caching import Cached, cached_maps, first_blocks
 from inference.training.ich.card import write_tables
@@ -42,6 +42,7 @@ from inference.training.ich.thresholds import judged_across_folds, series_logits
 RECIPE = Recipe()
 COPIES = (0, 1, 4, 5, 6)  # one augmented copy of each slice, and three more of those with a bleed
 FROZEN_DECAYS = (0.01, 0.1)
+OPERATING_POINT = 0.5  # the last layer is shifted so that the threshold lies there
 
 
 def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
@@ -74,9 +75,9 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
     if way.top != TOP:
         raise ValueError(f"the inner splits chose the top {way.top}, series_score has {TOP}: change it there")
     scored = _scored(cohort, way, truth, by_left_out)
-    networks = _Networks(way, truth, by_left_out, keep)
-    operating_point = float(probability(threshold_at(SPECIFICITY, series_logits(scored), cohort.has_bleed)))
-    ship(first_blocks(), networks.without(()), bundle, operating_point)
+    threshold = threshold_at(SPECIFICITY, series_logits(scored), cohort.has_bleed)
+    networks = _Networks(way, truth, by_left_out, keep, threshold)
+    ship(first_blocks(), networks.without(()), bundle, OPERATING_POINT)
     shipped = evaluate(data, bundle)
     unseen_by = networks.unseen_by(cohort)
     found = {
@@ -91,7 +92,7 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
         "thresholds_across_folds": asdict(judged_across_folds(scored, cohort.folds)),
         "inserted": of_boxes(_inserted(cohort, unseen_by)),
         "short_series": short_series(patients, first_blocks(), unseen_by, SEED),
-        "phantoms": of_phantoms(shipped.phantoms, operating_point),
+        "phantoms": of_phantoms(shipped.phantoms, OPERATING_POINT),
         "reference_head": baseline(patients),
         "shipped": asdict(shipped),
     }
@@ -103,17 +104,18 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
 
 
 class _Networks:
-    """Kept networks whose logit of any bleed is standardised, by a last layer that does it."""
+    """Kept networks whose logit of any bleed is standardised and 0 at the threshold, by a last layer that does it."""
 
-    def __init__(self, way: Way, truth: Truth, by_left_out: ByLeftOut, keep: Path) -> None:
-        self._way, self._truth, self._by_left_out, self._keep = way, truth, by_left_out, keep
+    def __init__(self, way: Way, truth: Truth, by_left_out: ByLeftOut, keep: Path, threshold: float) -> None:
+        self._way, self._truth, self._by_left_out = way, truth, by_left_out
+        self._keep, self._threshold = keep, threshold
 
     def without(self, left_out: LeftOut) -> LastBlocks:
         network = network_kept(self._keep, seed_without(left_out))
         centre, scale = standard(self._way, self._truth, left_out, self._by_left_out[left_out])
         with torch.no_grad():
             network.answer.weight[0] /= scale
-            network.answer.bias[0] = (network.answer.bias[0] - centre) / scale
+            network.answer.bias[0] = (network.answer.bias[0] - centre) / scale - self._threshold
         return network
 
     def unseen_by(self, cohort: Cohort) -> Callable[[int], LastBlocks]:
