@@ -88,7 +88,9 @@ def _ways(figures: Mapping[str, Any]) -> list[str]:
         "From slices to patients, chosen by inner splits: weights trained without two folds score one of the two "
         "to choose for the other. Chosen for the five folds: "
         + "; ".join(ways["chosen_by_fold"])
-        + f". Patients out of fold, each fold by its own choice: AUC {ways['patient_auc_of_these']:.3f}. "
+        + ". Patients out of fold, each fold by its own choice: AUC "
+        f"{ways['patient_auc_of_these_within_folds']:.3f} as the mean within folds; {ways['patient_auc_of_these']:.3f} "
+        "pooled, where scores that are standardised meet scores that are not. "
         f"Shipped, by the mean over the folds: {ways['shipped']}.",
         "",
         "| highest slices averaged, logits | inner AUC of patients | out of fold, which chose nothing |",

@@ -47,7 +47,7 @@ class Found:
 
 
 def evaluate(
-    data: Path | None, bundle: Path, numbers: Sequence[int] | None = None, seeds: Sequence[int] = UNSEEN_SEEDS
+    data: Path, bundle: Path, numbers: Sequence[int] | None = None, seeds: Sequence[int] = UNSEEN_SEEDS
 ) -> Found:
     """
     Score patients and phantoms with the weights of a bundle.
@@ -55,7 +55,7 @@ def evaluate(
     Parameters
     ----------
     data
-        Folder of CT-ICH; None: phantoms only.
+        Folder of CT-ICH.
     bundle
         With weights.
     numbers
@@ -64,8 +64,7 @@ def evaluate(
         Of the phantoms.
     """
     model = Haemorrhage(bundle)
-    patients = read_patients(data) if data is not None else ()
-    asked = [each for each in patients if numbers is None or each.number in numbers]
+    asked = [each for each in read_patients(data) if numbers is None or each.number in numbers]
     scores = [model.read(as_volume(each)).score for each in asked]
     truth = np.array([bool(each.is_bleed.any()) for each in asked], dtype=np.bool_)
     phantoms = {

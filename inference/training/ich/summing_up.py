@@ -32,10 +32,14 @@ def by_way(choice: Choice, truth: Truth, by_left_out: ByLeftOut) -> dict[str, An
     def _patient_auc(ways: Sequence[Way]) -> float:
         return round(auc(outer_scores(ways, truth, by_left_out), truth.has_bleed), 4)
 
+    own = outer_scores(choice.by_fold, truth, by_left_out)
+    folds = [truth.folds == fold for fold in range(N_FOLDS)]
+    within = [auc(own[each], truth.has_bleed[each]) for each in folds]
     return {
         "shipped": str(choice.shipped),
         "chosen_by_fold": [str(way) for way in choice.by_fold],
-        "patient_auc_of_these": _patient_auc(choice.by_fold),
+        "patient_auc_of_these": round(auc(own, truth.has_bleed), 4),
+        "patient_auc_of_these_within_folds": round(float(np.mean(within)), 4),
         "all": {
             str(way): {"inner_auc": round(value, 4), "patient_auc": _patient_auc([way] * N_FOLDS)}
             for way, value in choice.inner_auc.items()
