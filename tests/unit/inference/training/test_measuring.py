@@ -58,10 +58,10 @@ def test_intervals_hold_the_estimate_and_come_from_whole_patients() -> None:
         truth = np.zeros(12, np.bool_)
         truth[4:7] = k % 2 == 0
         scored.append(Scored(rng.normal(0, 1, 12) + 1.5 * truth, truth))
-    found = with_intervals(scored, seed=1, n_resamples=200)
+    found = with_intervals(scored, seed=1, n_resamples=60)
     assert found["slice_auc"].value == pytest.approx(figures(scored)["slice_auc"])
     for estimate in found.values():
         assert estimate.low <= estimate.value <= estimate.high
-    assert found == with_intervals(scored, seed=1, n_resamples=200)
+    assert found == with_intervals(scored, seed=1, n_resamples=60)
     same = with_intervals([scored[0], scored[1]], seed=1, n_resamples=20)["slice_auc"]
     assert same.low == same.high  # only the pair of both patients has positives and negatives
