@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _FINDINGS = {
+    "intracranial_haemorrhage": "bleeding in the skull possible",
     "hyperdense_region": "hyperdense region, bleeding possible",
     "lung_nodule": "nodule possible",
     "lung_mass": "mass possible",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voorrang.bench.inference_crop import measure_crop
+from voorrang.bench.inference_models import measure_models
 from voorrang.bench.inference_overhead import measure_overhead
 from voorrang.bench.inference_precision import measure_precision
 from voorrang.bench.inference_reading import measure_reading
@@ -19,6 +20,7 @@ PARTS: Mapping[str, Part] = {
     "overhead": measure_overhead,
     "crop": measure_crop,
     "precision": measure_precision,
+    "models": measure_models,
 }
 
 

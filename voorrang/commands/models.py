@@ -23,14 +23,14 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("model", help="run a model over a folder; list, add, activate, suspend models")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     run_one = verbs.add_parser("run", help="a model over the DICOM files of a folder, no services needed")
-    run_one.add_argument("name", help="reference-head, reference-lung, or a bundle that was added")
+    run_one.add_argument("name", help="ich, reference-head, reference-lung, or a bundle that was added")
     run_one.add_argument("folder", type=Path, help="searched with all within it; what is not DICOM is ignored")
     run_one.add_argument("--json", action="store_true", help="one JSON line per series and nothing else")
     run_one.set_defaults(run=run_model)
     listing = verbs.add_parser("list", help="registered models and what influence each has")
     listing.add_argument("--json", action="store_true")
     listing.set_defaults(run=list_models)
-    show = verbs.add_parser("show", help="one model: versions and decisions")
+    show = verbs.add_parser("show", help="one model: versions, decisions, and its card")
     show.add_argument("name")
     show.set_defaults(run=show_model)
     adding_models.add_parser(verbs)
@@ -96,21 +96,18 @@ def list_models(arguments: argparse.Namespace) -> int:
 
 
 def show_model(arguments: argparse.Namespace) -> int:
-    """Show one model as JSON."""
-    with open_register() as (connection, _, settings):
-        versions = register.registered(connection, arguments.name)
-        decisions = register.decisions(connection, arguments.name)
-    if not versions:
-        raise ConfigurationError(f"{arguments.name} is not registered: `voorrang model list` shows what is")
-    values = {
-        "model": arguments.name,
-        "versions": [
-            {"version": v.version, "weights_digest": v.weights_digest, "statement": v.statement} for v in versions
-        ],
-        "decisions": decisions,
-        **adding_models.shown_bundle(settings, arguments.name),
-    }
-    sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
+    """Show one model as JSON; one that ships with a card also where there is no register yet."""
+    from inference.builtin.cards import card_of
+
+    card = card_of(arguments.name)
+    values: dict[str, Any] = {"model": arguments.name}
+    try:
+        values |= _registered(arguments.name)
+    except ConfigurationError as error:
+        if not card:
+            raise
+        values["register"] = str(error)
+    sys.stdout.write(json.dumps({**values, **({"card": card} if card else {})}, indent=2, default=str) + "\n")
     return 0
 
 
@@ -153,6 +150,21 @@ def suspend_model(arguments: argparse.Namespace) -> int:
         )
     sys.stdout.write(f"{arguments.name} on {arguments.pathway}: suspended; the list says so within 10 s\n")
     return 0
+
+
+def _registered(name: str) -> dict[str, Any]:
+    with open_register() as (connection, _, settings):
+        versions = register.registered(connection, name)
+        decisions = register.decisions(connection, name)
+    if not versions:
+        raise ConfigurationError(f"{name} is not registered: `voorrang model list` shows what is")
+    return {
+        "versions": [
+            {"version": v.version, "weights_digest": v.weights_digest, "statement": v.statement} for v in versions
+        ],
+        "decisions": decisions,
+        **adding_models.shown_bundle(settings, name),
+    }
 
 
 def _version_here(name: str) -> ModelVersion:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import json
 import math
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
+import torch
 from monai.data.utils import dense_patch_slices
 from monai.inferers.utils import _get_scan_interval
 from torch import nn
 
 from inference.running.conditions import Conditions
+from voorrang.bench import inference_models, model_once
 from voorrang.bench.inference import run_inference_bench
 from voorrang.bench.inference_crop import (
     OVERLAP,
@@ -88,6 +92,28 @@ def test_speed_of_other_answers_counts_nothing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("voorrang.bench.inference_precision.random_detector", lambda: nn.Conv3d(1, 2, 3))
     found = measure_precision(Path(), say, window=(16, 16, 8), rounds=1, choose=lambda *_: Conditions())
     assert found.figures["chosen_precision_to_fp32"] == 0.0
+
+
+def test_the_study_of_a_model_is_one_that_it_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def in_this_process(command: list[str], **_: object) -> CompletedProcess[str]:
+        model_once.main(command[3], Path(command[4]), int(command[5]), torch.get_num_threads())
+        return CompletedProcess(command, 0, capsys.readouterr().out)
+
+    monkeypatch.setattr("voorrang.bench.inference_models.subprocess.run", in_this_process)
+    found = inference_models.measure_models(tmp_path, say, slices=62, rows=128, rounds=1)
+    assert found.figures["ich_s_per_study"] == found.rows[0]["seconds"][0] > 0
+    assert found.figures["ich_peak_rss_mb"] > 0
+
+
+def test_a_study_that_is_refused_has_no_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = json.dumps({"seconds": [0.1], "states": ["out_of_scope"]})
+    monkeypatch.setattr(
+        "voorrang.bench.inference_models.subprocess.run", lambda command, **_: CompletedProcess(command, 0, told)
+    )
+    with pytest.raises(RuntimeError, match="out_of_scope"):
+        inference_models.measure_models(tmp_path, say, slices=3, rows=16, rounds=1)
 
 
 def test_parts_are_merged(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Models that were trained here and come with the platform."""

@@ -1,0 +1,1 @@
+"""Intracranial haemorrhage on head CT: from labelled slices to weights and their measured figures."""
