@@ -12,9 +12,9 @@ import pytest
 
 from tests.e2e.world import built_in, send, settled, uid_of, until
 from voorrang.demo.phantoms.head import make_head
-from voorrang.demo.running import activate_reference_cad
+from voorrang.demo.running import STROKE, activate_reference_cad
 from voorrang.demo.scratch import ScratchStack
-from voorrang.demo.studies import DEMO_SEED, DemoStudy
+from voorrang.demo.studies import DEMO_NAMES, DEMO_SEED, DemoStudy
 
 pytestmark = pytest.mark.e2e
 WHO = ("--actor", "a.tester", "--role", "physicist", "--reason", "test of the kill switch")
@@ -34,7 +34,7 @@ def order(stack: ScratchStack, studies: list[DemoStudy]) -> list[str]:
 
 def test_suspended_models_leave_the_order_of_arrival_and_the_page_says_so(stack: ScratchStack) -> None:
     studies = built_in("head-normal", "head-bleed")
-    activate_reference_cad(stack)
+    activate_reference_cad(stack, STROKE)
     stack.command("model", "suspend", "reference-head", "--pathway", "stroke", *WHO)
     send(stack, studies)
     settled(stack, studies)
@@ -45,16 +45,16 @@ def test_suspended_models_leave_the_order_of_arrival_and_the_page_says_so(stack:
     # The same answers, given influence, lift the bleed: what was held back is the influence, not the model.
     until(lambda: _scored(stack), "the worker to have answered")
     stack.command("model", "activate", "reference-head", "--pathway", "stroke", "--influence", "rank", *WHO)
-    until(lambda: order(stack, studies) == ["head-bleed", "head-normal"], "the bleed to be lifted", seconds=10)
+    until(lambda: order(stack, studies) == ["head-bleed", "head-normal"], "the bleed to be lifted", seconds=30)
 
     stack.command("model", "suspend", "reference-head", "--pathway", "stroke", *WHO)
-    until(lambda: order(stack, studies) == ["head-normal", "head-bleed"], "the order without AI", seconds=10)
+    until(lambda: order(stack, studies) == ["head-normal", "head-bleed"], "the order without AI", seconds=30)
 
 
 def test_without_its_bleed_the_urgent_study_is_not_lifted(stack: ScratchStack) -> None:
     normal, bleeding = built_in("head-normal", "head-bleed")
     cleared = without_bleed(bleeding)
-    activate_reference_cad(stack)
+    activate_reference_cad(stack, STROKE)
     send(stack, [normal, cleared])
     items = settled(stack, [normal, cleared])
     assert order(stack, [normal, cleared]) == ["head-normal", "head-bleed"]
@@ -65,7 +65,7 @@ def test_without_its_bleed_the_urgent_study_is_not_lifted(stack: ScratchStack) -
 
 def without_bleed(study: DemoStudy) -> DemoStudy:
     """Return the same study, header by header, with the pixels of the same head before it bled."""
-    seed = DEMO_SEED + [made.name for made in built_in()].index(study.name)
+    seed = DEMO_SEED + DEMO_NAMES.index(study.name)
     instances = deepcopy(study.instances)
     for ds, hu in zip(instances, make_head(seed).voxels_hu, strict=True):
         ds.PixelData = (hu.astype(np.int32) - int(ds.RescaleIntercept)).astype("<u2").tobytes()

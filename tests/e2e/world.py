@@ -18,23 +18,23 @@ from pydicom import Dataset
 
 from voorrang.demo.scratch import AE_TITLE, ScratchStack
 from voorrang.demo.sending import Outgoing, outgoing_study, send_studies
-from voorrang.demo.studies import DemoStudy, demo_studies
+from voorrang.demo.studies import DemoStudy, demo_study
 
 T = TypeVar("T")
+NOW = datetime.now(UTC)
 REPOSITORY = Path(__file__).parents[2]
 DATA = Path(os.environ.get("VOORRANG_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
 def built_in(*names: str) -> list[DemoStudy]:
     """Return studies of the demo by name, in the order of arrival."""
-    made = _made()
-    return [made[name] for name in names] if names else list(made.values())
+    return [_made(name) for name in names]
 
 
 @cache
-def _made() -> dict[str, DemoStudy]:
-    """Make the studies once: that takes seconds."""
-    return {study.name: study for study in demo_studies(datetime.now(UTC))}
+def _made(name: str) -> DemoStudy:
+    """Make a study once: that takes seconds."""
+    return demo_study(name, NOW)
 
 
 def uid_of(study: DemoStudy) -> str:

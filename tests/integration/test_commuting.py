@@ -57,7 +57,7 @@ NOT_COMPARED = {"item_version", "change", "ranked_at", "at"}
 Rows = dict[str, list[dict[str, Any]]]
 
 EXAMPLES = settings(
-    derandomize=True, max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=False
+    derandomize=True, max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=False
 )
 
 

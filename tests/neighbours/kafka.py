@@ -20,6 +20,7 @@ from voorrang.errors import RetryableError
 from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin
 
 START_SECONDS = 60.0
+CLUSTER_ID = "dm9vcnJhbmctdGVzdHMtMQ"  # 16 bytes in base64
 STOP_SECONDS = 60.0
 
 PROPERTIES = """\
@@ -70,8 +71,7 @@ class KafkaNode:
         """Prepare the folder."""
         text = PROPERTIES.format(port=self.port, controller_port=self.controller_port, folder=self.folder)
         self._properties.write_text(text)
-        cluster = self._java("kafka.tools.StorageTool", "random-uuid").stdout.decode().split()[-1]
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties))
 
     def start(self) -> None:
         """Start the node and wait until it listens."""

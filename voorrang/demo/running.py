@@ -22,7 +22,8 @@ SETTLE_SECONDS = 600
 LOOK_EVERY_SECONDS = 0.25
 SETTLED = frozenset({"scored", "out_of_scope", "failed", "no_pathway", "prior"})
 CALIBRATIONS = Path(__file__).parent / "calibrations"  # `python -m voorrang.demo.calibrating` makes them
-MODELS = (("reference-head", "stroke"), ("reference-lung", "lung-nodule"))
+STROKE = (("reference-head", "stroke"),)
+MODELS = (*STROKE, ("reference-lung", "lung-nodule"))
 Say = Callable[[str], None]
 
 
@@ -59,9 +60,18 @@ class DemoReport:
         }
 
 
-def activate_reference_cad(stack: ScratchStack) -> None:
-    """Give the reference CAD its influence, by the register's own command, with what was counted on phantoms."""
-    for model, pathway in MODELS:
+def activate_reference_cad(stack: ScratchStack, models: Sequence[tuple[str, str]] = MODELS) -> None:
+    """
+    Give the reference CAD its influence, by the register's own command, with what was counted on phantoms.
+
+    Parameters
+    ----------
+    stack
+        Runs already.
+    models
+        Each with its pathway.
+    """
+    for model, pathway in models:
         stack.command("model", "add", model)
         who = ("--actor", "demo", "--role", "demo", "--reason", "shows how a list is reordered")
         counted = ("--calibration", str(CALIBRATIONS / f"{model}.json"))

@@ -121,6 +121,7 @@ _PLANS = (
     _Plan("head-normal-2", "vandenberghe", "stroke", HEAD, make_head),
     _Plan("head-bleed", "dhondt", "stroke", HEAD, partial(make_head, bleed=BLEED), is_urgent=True),
 )
+DEMO_NAMES = tuple(plan.name for plan in _PLANS)
 
 
 def demo_studies(now: datetime, seed: int = DEMO_SEED) -> Iterator[DemoStudy]:
@@ -139,9 +140,24 @@ def demo_studies(now: datetime, seed: int = DEMO_SEED) -> Iterator[DemoStudy]:
     DemoStudy
         Six: chest, chest with nodules, head, the physicist's phantom, head, and the head with a bleed.
     """
-    for number, plan in enumerate(_PLANS):
-        acquired_at = now - timedelta(minutes=_MINUTES_BETWEEN * (len(_PLANS) - 1 - number))
-        yield _study(plan, acquired_at, seed + number)
+    for name in DEMO_NAMES:
+        yield demo_study(name, now, seed)
+
+
+def demo_study(name: str, now: datetime, seed: int = DEMO_SEED) -> DemoStudy:
+    """
+    Make one study of the demo.
+
+    Parameters
+    ----------
+    name
+        One of `DEMO_NAMES`.
+    now, seed
+        As of `demo_studies`.
+    """
+    number = DEMO_NAMES.index(name)
+    acquired_at = now - timedelta(minutes=_MINUTES_BETWEEN * (len(_PLANS) - 1 - number))
+    return _study(_PLANS[number], acquired_at, seed + number)
 
 
 def study_without_pathway(now: datetime, seed: int = DEMO_SEED) -> DemoStudy:
