@@ -52,28 +52,30 @@ class Workers:
         self._reading, self._writing = os.pipe()
 
     def start(self, stop: Flag) -> bool:
-        """Start all and wait until each is ready; False when one ended before, or when told to stop."""
+        """Start all and wait until each is ready; False when one gave up before, or when told to stop."""
         gc.collect()
         gc.freeze()  # what was loaded until here stays shared between the processes
         gc.set_threshold(*GC_THRESHOLDS)
         for number in range(self._count):
             self._fork(number)
-        ready = 0
-        while ready < self._count:
-            if stop.is_set() or self._dead():
-                return False
+        ready: set[int] = set()
+        while len(ready) < self._count:
             if select.select([self._reading], [], [], LOOK_EVERY_SECONDS)[0]:
-                ready += len(os.read(self._reading, self._count))
+                ready.update(os.read(self._reading, self._count))
+            for number, pid, status in self._dead():
+                if not os.WIFSIGNALED(status):  # the next one would give up as well
+                    return False
+                self._replace(number, pid, stop)
+                ready.discard(number)
+            if stop.is_set():
+                return False
         return True
 
     def keep(self, stop: Flag) -> None:
         """Replace what dies until told to stop."""
         while not stop.wait(LOOK_EVERY_SECONDS):
-            for number, pid in self._dead():
-                get_logger().error("a listening process died; it is replaced", number=number)
-                self._on_death(number, pid)
-                stop.wait(REPLACE_AFTER_SECONDS)
-                self._fork(number)
+            for number, pid, _ in self._dead():
+                self._replace(number, pid, stop)
 
     def end(self) -> None:
         """Ask all to stop, wait, and kill what does not."""
@@ -87,10 +89,17 @@ class Workers:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
-    def _dead(self) -> list[tuple[int, int]]:
-        """Return number and process id of those that have ended since the last call."""
-        found = [(number, pid) for number, pid in self._pids.items() if os.waitpid(pid, os.WNOHANG)[0]]
-        for number, _ in found:
+    def _replace(self, number: int, pid: int, stop: Flag) -> None:
+        get_logger().error("a listening process died; it is replaced", number=number)
+        self._on_death(number, pid)
+        stop.wait(REPLACE_AFTER_SECONDS)
+        self._fork(number)
+
+    def _dead(self) -> list[tuple[int, int, int]]:
+        """Return number, process id and wait status of those that have ended since the last call."""
+        waited = [(number, *os.waitpid(pid, os.WNOHANG)) for number, pid in self._pids.items()]
+        found = [(number, pid, status) for number, pid, status in waited if pid]
+        for number, _, _ in found:
             del self._pids[number]
         return found
 
@@ -104,7 +113,7 @@ class Workers:
         try:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() == parent:  # it may have died before we asked to die with it
-                code = self._work(number, lambda: _tell(self._writing))
+                code = self._work(number, lambda: _tell(self._writing, number))
         except ConfigurationError as problem:
             sys.stderr.write(f"voorrang: {problem}\n")
         except Exception as error:  # noqa: BLE001 - told here; whoever forked us sees that we ended, and forks anew
@@ -115,5 +124,5 @@ class Workers:
             os._exit(code)
 
 
-def _tell(descriptor: int) -> None:
-    os.write(descriptor, b".")
+def _tell(descriptor: int, number: int) -> None:
+    os.write(descriptor, bytes([number]))

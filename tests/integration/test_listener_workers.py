@@ -1,0 +1,45 @@
+"""Processes of the listener that end before they are ready: killed, one is replaced; one that gives up ends all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(sys.platform != "linux", reason="a process asks Linux to be killed with its parent"),
+]
+
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from threading import Event
+from ingest.listening.workers import Workers
+
+marker, how = Path(sys.argv[1]), sys.argv[2]
+died = []
+
+def work(number, on_ready):
+    if number == 1 and not marker.exists():
+        marker.touch()
+        if how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 1
+    on_ready()
+    signal.pause()
+    return 0
+
+workers = Workers(2, work, lambda number, pid: died.append(number))
+print(workers.start(Event()), died)
+workers.end()
+"""
+
+
+@pytest.mark.parametrize(("how", "said"), [("killed", "True [1]"), ("gave up", "False []")])
+def test_a_process_that_was_killed_before_it_was_ready_is_replaced(tmp_path: Path, how: str, said: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "marker"), how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == said  # after the log
