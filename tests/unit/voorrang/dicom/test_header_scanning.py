@@ -295,7 +295,7 @@ TEXTUAL = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.dictionaries(st.sampled_from(TEXTUAL), TEXTS, max_size=5),
     numbers=st.dictionaries(st.sampled_from(NUMERIC), NUMBERS, max_size=3),
