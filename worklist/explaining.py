@@ -23,6 +23,11 @@ _FINDINGS: _Words = MappingProxyType(
             "zone dense, saignement ?",
             "hyperdense region, bleeding?",
         ),
+        "intracranial_haemorrhage": (
+            "bloeding in de schedel?",
+            "saignement intracrânien ?",
+            "bleeding in the skull?",
+        ),
         "lung_nodule": ("longnodule?", "nodule pulmonaire ?", "lung nodule?"),
         "lung_mass": ("longmassa?", "masse pulmonaire ?", "lung mass?"),
         "": ("bevinding", "anomalie", "finding"),
