@@ -45,10 +45,10 @@ def test_suspended_models_leave_the_order_of_arrival_and_the_page_says_so(stack:
     # The same answers, given influence, lift the bleed: what was held back is the influence, not the model.
     until(lambda: _scored(stack), "the worker to have answered")
     stack.command("model", "activate", "reference-head", "--pathway", "stroke", "--influence", "rank", *WHO)
-    until(lambda: order(stack, studies) == ["head-bleed", "head-normal"], "the bleed to be lifted", seconds=30)
+    until(lambda: order(stack, studies) == ["head-bleed", "head-normal"], "the bleed to be lifted", seconds=10)
 
     stack.command("model", "suspend", "reference-head", "--pathway", "stroke", *WHO)
-    until(lambda: order(stack, studies) == ["head-normal", "head-bleed"], "the order without AI", seconds=30)
+    until(lambda: order(stack, studies) == ["head-normal", "head-bleed"], "the order without AI", seconds=10)
 
 
 def test_without_its_bleed_the_urgent_study_is_not_lifted(stack: ScratchStack) -> None:
