@@ -30,7 +30,7 @@ from voorrang.topics import DEAD_LETTER_SUFFIX
 
 Handler = Callable[[Event[Any]], None]
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
 POLL_WHILE_BUSY_SECONDS = 0.2
 MAX_BUFFERED = 16
 MAX_PASSED_OVER = 9  # at least one message in ten is of a later topic, as long as one waits
@@ -101,7 +101,7 @@ class ConsumerLoop:
                     continue
                 work = pool.submit(self._settle, message)
                 while not wait([work], timeout=POLL_WHILE_BUSY_SECONDS).done:
-                    self._fetch(POLL_SECONDS)
+                    self._fetch(0.0)
                 self._finish(message, work)
                 self._fetch(0.0)
 

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     database_password_file: Path | None = None
     kafka_bootstrap: str = Field(default="", description="host:port; empty: `up` starts the embedded broker")
     kafka_embedded_port: int = Field(default=19092, ge=1, le=65535)
-    kafka_fetch_wait_ms: int = Field(default=50, ge=1, le=500)
+    kafka_fetch_wait_ms: int = Field(default=100, ge=1, le=500)
     kafka_session_timeout_ms: int = Field(default=6000, ge=6000)
     bind_host: str = "127.0.0.1"
     show_names: bool = True

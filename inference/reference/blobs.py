@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from inference.reference.balls import grown_by_ball
 from inference.reference.grids import Grid
 from inference.reference.lungs import Lungs, Mask, lung_air
 from inference.volume import Voxels
@@ -105,14 +106,11 @@ def _by_spacing() -> list[tuple[float, list[float]]]:
 def _layers(grid: Grid, lungs: Lungs, radii: list[float]) -> Iterator[Layer]:
     air = lung_air(lungs, grid, AIR_BELOW_HU)
     density = np.clip((grid.values - EMPTY_HU) / (DENSE_HU - EMPTY_HU), 0.0, 1.0)
-    # Beyond the box tissue goes on: a wall at its edge is thick.
-    margin = int(np.ceil((max(radii) + THICKER_BY_MM) / grid.spacing_mm)) + 2
-    inner = tuple(slice(margin, -margin) for _ in range(3))
-    depth_mm = grid.spacing_mm * ndimage.distance_transform_edt(np.pad(~air, margin, constant_values=True))
     for radius in radii:
-        thick_mm = radius + THICKER_BY_MM
-        reach_mm = grid.spacing_mm * ndimage.distance_transform_edt(depth_mm <= thick_mm)
-        wall = np.asarray(reach_mm[inner] <= thick_mm, dtype=np.bool_)
+        thick = (radius + THICKER_BY_MM) / grid.spacing_mm
+        margin = int(thick) + 2  # beyond the box tissue goes on: a wall at its edge is thick
+        inner = tuple(slice(margin, -margin) for _ in range(3))
+        wall = grown_by_ball(~grown_by_ball(np.pad(air, margin), thick), thick)[inner]
         yield Layer(radius, grid, air, wall, np.where(wall, np.float32(0), density))
 
 

@@ -19,7 +19,7 @@ REPORT_FROM_SCORE = 0.15
 OPERATING_POINT = 0.26  # vessels of normal phantoms stay below 0.22, their 6 mm nodules begin at 0.3
 MASS_OVER_MM = 30.0  # Hansell et al., Fleischner Society glossary, Radiology 2008;246:697-722
 
-_RULES = ("lung.py", "lungs.py", "blobs.py", "nodule_rules.py", "grids.py")
+_RULES = ("lung.py", "lungs.py", "blobs.py", "balls.py", "nodule_rules.py", "grids.py")
 
 
 class ReferenceLung:

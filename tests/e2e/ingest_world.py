@@ -23,6 +23,7 @@ from sqlalchemy import select as select_rows
 from ingest.tables import conflict, instance, position
 from ingest.tally import Count, read_tallies
 from tests.e2e.modality import Outgoing
+from tests.e2e.world import ASKING
 from tests.integration.listening import data_set_of
 from tests.neighbours.embedded import EmbeddedBroker, running_embedded_broker
 from tests.neighbours.starting import answers, end_with_parent, free_port, wait_until
@@ -185,7 +186,7 @@ class IngestWorld:
     def metric(self, name: str) -> float:
         """Return a value of /metrics without labels; -1 while nobody answers."""
         try:
-            text = httpx.get(f"http://127.0.0.1:{self.settings.ingest_metrics_port}/metrics", timeout=5).text
+            text = ASKING.get(f"http://127.0.0.1:{self.settings.ingest_metrics_port}/metrics").text
         except httpx.HTTPError:
             return -1.0
         samples = [s for family in text_string_to_metric_families(text) for s in family.samples if s.name == name]

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 
-import httpx
 import numpy as np
 import pytest
 
-from tests.e2e.world import built_in, send, settled, uid_of, until
+from tests.e2e.world import ASKING, built_in, send, settled, uid_of, until
 from voorrang.demo.phantoms.head import make_head
 from voorrang.demo.running import STROKE, activate_reference_cad
 from voorrang.demo.scratch import ScratchStack
@@ -39,7 +38,7 @@ def test_suspended_models_leave_the_order_of_arrival_and_the_page_says_so(stack:
     send(stack, studies)
     settled(stack, studies)
     assert order(stack, studies) == ["head-normal", "head-bleed"]
-    page = httpx.get(f"{stack.address}/").text
+    page = ASKING.get(f"{stack.address}/").text
     assert "reference-head is suspended for stroke" in page
 
     # The same answers, given influence, lift the bleed: what was held back is the influence, not the model.
@@ -73,5 +72,5 @@ def without_bleed(study: DemoStudy) -> DemoStudy:
 
 
 def _scored(stack: ScratchStack) -> bool:
-    metrics = httpx.get(f"http://127.0.0.1:{stack.values['inference_metrics_port']}/metrics").text
+    metrics = ASKING.get(f"http://127.0.0.1:{stack.values['inference_metrics_port']}/metrics").text
     return 'voorrang_series_read_total{model="reference-head",state="scored"} 2.0' in metrics

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import select
 
-from tests.e2e.world import built_in, settled, until, write_study
+from tests.e2e.world import ASKING, built_in, settled, until, write_study
 from tests.neighbours.dcmtk import dcmtk_program
 from tests.neighbours.kafka import kafka_missing, running_kafka
 from voorrang.database import Database
@@ -53,7 +52,7 @@ def store(stack: ScratchStack, folder: Path) -> None:
 
 def metrics_of(stack: ScratchStack, service: str) -> str:
     """Return what a service shows to Prometheus."""
-    return httpx.get(f"http://127.0.0.1:{stack.values[f'{service}_metrics_port']}/metrics").text
+    return ASKING.get(f"http://127.0.0.1:{stack.values[f'{service}_metrics_port']}/metrics").text
 
 
 def test_the_urgent_study_sent_last_by_dcmtk_is_read_first(stack: ScratchStack, tmp_path: Path) -> None:
@@ -76,7 +75,7 @@ def test_the_urgent_study_sent_last_by_dcmtk_is_read_first(stack: ScratchStack, 
     assert items["quality-phantom"]["state"] == "out_of_scope"
     assert items["quality-phantom"]["pathways"][0]["reason_code"] == "phantom"
     assert "bleeding possible" in items["head-bleed"]["reason"]
-    picture = httpx.get(stack.address + items["head-bleed"]["pathways"][0]["pictures"][0])
+    picture = ASKING.get(stack.address + items["head-bleed"]["pathways"][0]["pictures"][0])
     assert (picture.headers["content-type"], picture.content[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
     sent = sum(len(study.instances) for study in studies)
     assert accounted_instances(stack.settings, [str(s.instances[0].StudyInstanceUID) for s in studies]) == sent
