@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from inference.tables import result
+from voorrang import register
 from voorrang.clock import utc
 from voorrang.timeline import Moment
 
@@ -19,13 +20,21 @@ def timeline(connection: Connection, series_instance_uids: Sequence[str]) -> lis
         .where(result.c.series_instance_uid.in_(list(series_instance_uids)))
         .order_by(result.c.scored_at, result.c.model_id)
     )
-    return [Moment(utc(row.scored_at), "scored", _words(row)) for row in rows]
+    measured = {
+        (known.model_id, known.version, known.weights_digest)
+        for known in register.registered(connection)
+        if known.shows.has_measures
+    }
+    return [
+        Moment(utc(row.scored_at), "scored", _words(row, (row.model_id, row.version, row.weights_digest) in measured))
+        for row in rows
+    ]
 
 
-def _words(row: Row[Any]) -> str:
+def _words(row: Row[Any], shows_score: bool) -> str:
     run = f", run {row.run}" if row.run > 1 else ""
     of = f"{row.model_id} {row.version}: series {row.series_instance_uid}, revision {row.series_revision}{run}"
     score = row.outcome.get("score")
     reasons = "; ".join(reason["text"] for reason in row.outcome.get("reasons", ()))
-    said = f"score {score:.2f}" if score is not None else row.state.replace("_", " ")
+    said = f"score {score:.2f}" if score is not None and shows_score else row.state.replace("_", " ")
     return f"{of}, {said}" + (f": {reasons}" if reasons else "")

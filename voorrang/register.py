@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from voorrang import outbox
 from voorrang.errors import ConfigurationError
@@ -22,6 +22,7 @@ from voorrang.events.records import ModelActivated, ModelIdentity, ModelSuspende
 from voorrang.outbox import insert_once
 from voorrang.pathways.pathway import ModelUse, Pathway
 from voorrang.purpose import Purpose
+from voorrang.statement import Shows
 from voorrang.tables import model_activation, model_version, operator_log
 from voorrang.topics import topic_of
 
@@ -47,12 +48,13 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A registered model version and the words that every result of it carries."""
+    """A registered model version, the words that every result of it carries, and how much of a result is shown."""
 
     model_id: str
     version: str
     weights_digest: str
     statement: str
+    shows: Shows = Shows.MEASURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ class Activation:
     read_within_minutes: float | None = None
 
 
-def register_model(connection: Connection, model: ModelVersion, now: datetime) -> None:
-    """Write a model version down, without influence."""
+def register_model(connection: Connection, model: ModelVersion, now: datetime) -> ModelVersion:
+    """Write a model version down, without influence; return what is registered: the first time counts."""
     insert_once(
         connection,
         model_version,
@@ -85,9 +87,11 @@ def register_model(connection: Connection, model: ModelVersion, now: datetime) -
             "version": model.version,
             "weights_digest": model.weights_digest,
             "statement": model.statement,
+            "shows": model.shows.value,
             "registered_at": now,
         },
     )
+    return _registered_as(connection, model)
 
 
 def registered(connection: Connection, model_id: str | None = None) -> list[ModelVersion]:
@@ -95,7 +99,15 @@ def registered(connection: Connection, model_id: str | None = None) -> list[Mode
     query = select(model_version).order_by(model_version.c.id)
     if model_id is not None:
         query = query.where(model_version.c.model_id == model_id)
-    return [ModelVersion(r.model_id, r.version, r.weights_digest, r.statement) for r in connection.execute(query)]
+    return [_version(row) for row in connection.execute(query)]
+
+
+def _registered_as(connection: Connection, model: ModelVersion) -> ModelVersion:
+    """Return a version with what was registered for it, whatever is said of it now."""
+    for known in registered(connection, model.model_id):
+        if (known.version, known.weights_digest) == (model.version, model.weights_digest):
+            return known
+    raise ConfigurationError(f"{model.model_id} {model.version} is not registered: `voorrang model add` first")
 
 
 def activate(
@@ -117,8 +129,7 @@ def activate(
         When the actor is missing, the version is not registered, or the pathway does not name the model.
     """
     require_actor(by)
-    if model not in registered(connection, model.model_id):
-        raise ConfigurationError(f"{model.model_id} {model.version} is not registered: `voorrang model add` first")
+    model = _registered_as(connection, model)
     use = pathway.model_use(model.model_id)
     if use is None:
         raise ConfigurationError(f"pathway {pathway.name} does not name model {model.model_id}")
@@ -265,7 +276,7 @@ def _latest_query() -> Select[Any]:
     a, v = model_activation.c, model_version.c
     newest = select(func.max(a.activation)).group_by(a.pathway, a.model_id)
     same = (a.model_id == v.model_id) & (a.version == v.version) & (a.weights_digest == v.weights_digest)
-    joined = select(model_activation, v.statement).join_from(model_activation, model_version, same)
+    joined = select(model_activation, v.statement, v.shows).join_from(model_activation, model_version, same)
     return joined.where(a.activation.in_(newest))
 
 
@@ -273,12 +284,16 @@ def _latest_query() -> Select[Any]:
 _LATEST = _latest_query()
 
 
+def _version(row: Row[Any]) -> ModelVersion:
+    return ModelVersion(row.model_id, row.version, row.weights_digest, row.statement, Shows(row.shows))
+
+
 def _latest(connection: Connection) -> dict[tuple[str, str], Activation]:
     return {
         (r.pathway, r.model_id): Activation(
             r.activation,
             r.pathway,
-            ModelVersion(r.model_id, r.version, r.weights_digest, r.statement),
+            _version(r),
             Influence(r.influence),
             r.operating_point,
             r.lift_to,

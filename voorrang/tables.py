@@ -126,6 +126,7 @@ model_version = Table(
     Column("version", String(32), nullable=False),
     Column("weights_digest", String(64), nullable=False),
     Column("statement", String(256), nullable=False),
+    Column("shows", String(16), nullable=False),
     Column("registered_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("model_id", "version", "weights_digest", name="model_version_identity"),
 )

@@ -187,6 +187,7 @@ def _view_series(
     if answer.score is None:
         text = f"{active.model.model_id} answered without a score"
         return replace(view, state=ItemState.FAILED, reason_code=WITHOUT_SCORE, reason=text)
+    shows = active.model.shows
     # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
     flagged = answer.score >= active.operating_point
     calibration = calibrations.get(active.calibration_digest or "")
@@ -196,10 +197,10 @@ def _view_series(
         view,
         flagged=flagged,
         provisional=not flagged and (series_instance_uid, pathway.name, answer.series_revision) not in study.confirmed,
-        score=answer.score,
-        position_mm=top.position_mm if top else None,
+        score=answer.score if shows.has_measures else None,
+        position_mm=top.position_mm if top and shows.has_places else None,
         finding_type=top.type if top else "",
-        pictures=_pictures(answer, active.operating_point) if flagged else (),
+        pictures=_pictures(answer, active.operating_point) if flagged and shows.has_places else (),
         lift=_lift(active, probability) if flagged else None,
         probability=probability,
     )

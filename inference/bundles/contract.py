@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from voorrang.pathways.criteria import SeriesCriteria
+from voorrang.statement import Shows
 
 METADATA = "configs/metadata.json"
 INFERENCE = "configs/inference.json"
@@ -202,6 +203,8 @@ class Contract(_Part):
         The part of the series that is computed.
     max_findings
         The highest scores are kept.
+    shows
+        What readers see of it: nothing but the flag, unless its maker allows more.
     """
 
     model: str = Field(pattern=NAME_PATTERN)
@@ -214,6 +217,7 @@ class Contract(_Part):
     overrides: dict[str, str | float | bool | list[float] | None] = {}
     crop: Literal["lungs"] | None = None
     max_findings: int = Field(default=100, ge=1)
+    shows: Shows = Shows.FLAG
     reading: Annotated[Boxes | Candidates, Field(discriminator="kind")]
 
     @model_validator(mode="after")

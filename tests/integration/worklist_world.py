@@ -51,6 +51,7 @@ from voorrang.register import Activation, Actor, EnvelopeFacts, Influence, Model
 from voorrang.relaying import Relay
 from voorrang.runtime import Runtime
 from voorrang.settings import Settings
+from voorrang.statement import Shows
 from voorrang.tables import outbox
 from voorrang.topics import TOPICS, consumed_by, topic_of
 from worklist.handlers import handlers
@@ -119,9 +120,15 @@ LUNG = make_pathway(
 PATHWAYS = {"stroke": STROKE, "lung-nodule": LUNG}
 
 
-def make_version(model_id: str = "head", version: str = "1.0", digest: str = "", statement: str = "") -> ModelVersion:
+def make_version(
+    model_id: str = "head",
+    version: str = "1.0",
+    digest: str = "",
+    statement: str = "",
+    shows: Shows = Shows.MEASURE,
+) -> ModelVersion:
     """Return a model version as the register knows it."""
-    return ModelVersion(model_id, version, digest or DIGESTS[model_id], statement or RESEARCH)
+    return ModelVersion(model_id, version, digest or DIGESTS[model_id], statement or RESEARCH, shows)
 
 
 def make_activation(
@@ -279,10 +286,15 @@ class World:
             self.handle_by_type[event.type](event)
 
     def activate(
-        self, model: str = "head", pathway: str = "stroke", influence: Influence = Influence.RANK, by: Actor = BY
+        self,
+        model: str = "head",
+        pathway: str = "stroke",
+        influence: Influence = Influence.RANK,
+        by: Actor = BY,
+        shows: Shows = Shows.MEASURE,
     ) -> Activation:
         """Register a model and give it an influence."""
-        version = make_version(model)
+        version = make_version(model, shows=shows)
         with self.database.write() as connection:
             register.register_model(connection, version, self.clock.now())
             return register.activate(

@@ -18,7 +18,7 @@ from voorrang.pathways.loading import load_pathways
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import ModelVersion
 from voorrang.settings import Settings, load_settings
-from voorrang.statement import RESEARCH
+from voorrang.statement import RESEARCH, Shows
 
 if TYPE_CHECKING:
     from inference.model import Model
@@ -52,13 +52,14 @@ def add_model(arguments: argparse.Namespace) -> int:
     if arguments.what in MODEL_NAMES:
         from inference.models import load_model
 
-        version = version_of(load_model(arguments.what))
+        version = version_of(load_model(arguments.what), Shows.MEASURE)
         lines: list[str] = []
         with open_register() as (connection, _, __):
-            register.register_model(connection, version, SystemClock().now())
+            version = register.register_model(connection, version, SystemClock().now())
     else:
         version, lines = _add_bundle(arguments)
-    sys.stdout.write(f"{version.model_id} {version.version} registered; influence none\n")
+    shown = "" if version.shows is Shows.MEASURE else f"; shows {version.shows}"
+    sys.stdout.write(f"{version.model_id} {version.version} registered; influence none{shown}\n")
     sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0
 
@@ -92,9 +93,9 @@ def open_register() -> Iterator[tuple[Connection, dict[str, Pathway], Settings]]
         database.close()
 
 
-def version_of(model: Model) -> ModelVersion:
-    """Return the version of a model as the register has it."""
-    return ModelVersion(model.model_id, model.version, model.weights_digest, RESEARCH)
+def version_of(model: Model, shows: Shows) -> ModelVersion:
+    """Return the version of a model as the register has it, or will."""
+    return ModelVersion(model.model_id, model.version, model.weights_digest, RESEARCH, shows)
 
 
 def _add_bundle(arguments: argparse.Namespace) -> tuple[ModelVersion, list[str]]:
@@ -121,10 +122,10 @@ def _add_bundle(arguments: argparse.Namespace) -> tuple[ModelVersion, list[str]]
             raise ConfigurationError(f"{text}: get the bundle of its maker again")
         from inference.bundles.model import BundleModel
 
-        version = version_of(BundleModel(bundle))
+        version = version_of(BundleModel(bundle), bundle.contract.shows)
         # The register's row is written last before the commit: what it names lies in its place by then.
         with open_register() as (connection, _, __):
             keep(bundle, bundles_dir)
-            register.register_model(connection, version, SystemClock().now())
+            version = register.register_model(connection, version, SystemClock().now())
     lines = [f"weights digest {version.weights_digest}, over"]
     return version, [*lines, *(f"  {digest}  {file}" for file, digest in bundle.digests.items())]

@@ -16,6 +16,7 @@ from voorrang.commands.keeping_calibrations import keep_calibration
 from voorrang.errors import ConfigurationError
 from voorrang.register import Actor, EnvelopeFacts, Influence, ModelVersion
 from voorrang.settings import load_settings
+from voorrang.statement import Shows
 
 
 def add_parser(commands: Any) -> None:
@@ -160,7 +161,8 @@ def _registered(name: str) -> dict[str, Any]:
         raise ConfigurationError(f"{name} is not registered: `voorrang model list` shows what is")
     return {
         "versions": [
-            {"version": v.version, "weights_digest": v.weights_digest, "statement": v.statement} for v in versions
+            {"version": v.version, "weights_digest": v.weights_digest, "statement": v.statement, "shows": v.shows.value}
+            for v in versions
         ],
         "decisions": decisions,
         **adding_models.shown_bundle(settings, name),
@@ -174,7 +176,7 @@ def _version_here(name: str) -> ModelVersion:
         model = load_model(name, load_settings().bundles_dir)
     except UnknownModelError as error:
         raise ConfigurationError(str(error)) from error
-    return version_of(model)
+    return version_of(model, Shows.FLAG)  # what was registered counts
 
 
 def _actor(arguments: argparse.Namespace) -> Actor:

@@ -104,7 +104,7 @@ def test_bundle_is_checked_copied_and_registered_without_influence(
     (folder / "models" / "unused.pt").write_bytes(b"x")
     code, out, _ = told(capsys, "add", str(folder))
     assert code == 0
-    assert out.startswith("denser 1.0 registered; influence none\nweights digest ")
+    assert out.startswith("denser 1.0 registered; influence none; shows flag\nweights digest ")
     digest = hashlib.sha256((folder / "models" / "marker.ts").read_bytes()).hexdigest()
     assert f"  {digest}  models/marker.ts\n" in out
     values = shown(capsys, "denser")
