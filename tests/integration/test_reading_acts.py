@@ -19,6 +19,8 @@ from tests.integration.worklist_world import (
     worklist_world,
 )
 from voorrang.events.reading_records import HowOpened
+from voorrang.events.records import SeriesRejected
+from worklist.minutes.loading import confirmed
 from worklist.orders.facts import Standing
 from worklist.reading import ending, log
 from worklist.reading.claims import CLAIM_MINUTES
@@ -248,6 +250,62 @@ def test_every_act_on_an_item_that_is_not_there_is_refused_and_writes_nothing(wo
     assert refused(world.reading.hand_back, "1.2.3", ANNA) is Refusal.NOT_YOURS
     with world.database.read() as connection:
         assert log.revision(connection) == 0
+
+
+def reject(number: int = 3, revision: int = 1) -> SeriesRejected:
+    """Return ingest's word that the images of a series are rejected."""
+    return SeriesRejected(
+        study_instance_uid=uid(number),
+        series_instance_uid=uid(number, 1),
+        series_revision=revision,
+        reason="wrong_worklist_entry",
+        rejected_at=NOON,
+    )
+
+
+def judgement(world: World, number: int = 3) -> str:
+    mark = world.row(number).reading
+    return mark.judgement if mark is not None else ""
+
+
+def agreed(world: World, *item_keys: str) -> frozenset[tuple[str, str]]:
+    with world.database.read() as connection:
+        return confirmed(connection, item_keys)
+
+
+def test_rejected_images_void_what_was_said_of_ai_there_and_nothing_else(world: World) -> None:
+    world.tell(make_study(4), make_answer(4, 0.9))
+    label = world.reading.judge(uid(3), ANNA, "agree", None)
+    world.reading.judge(uid(4), ANNA, "agree", None)
+    world.tell(reject(), reject())  # told twice, it voids once
+
+    assert (judgement(world), judgement(world, 4)) == ("", "agree")
+    assert agreed(world, uid(3), uid(4)) == {(uid(4), "stroke")}
+    assert refused(world.reading.undo, uid(3), ANNA) is Refusal.NOTHING_TO_UNDO
+    told = [(e.data.judgement, e.data.undoes, e.data.voided_by) for e in world.announced("finding-judged")]
+    assert told == [("agree", None, ""), ("agree", None, ""), ("undone", label, "wrong_worklist_entry")]
+
+
+def test_what_is_said_of_the_images_that_came_in_their_place_stands(world: World) -> None:
+    world.reading.judge(uid(3), ANNA, "agree", None)
+    world.tell(reject(), make_answer(3, 0.9, revision=2))
+    world.reading.judge(uid(3), BRAM, "disagree", None)
+
+    assert judgement(world) == "disagree"
+    world.tell(reject(revision=2))
+    assert judgement(world) == ""
+
+
+def test_what_was_said_follows_its_images_to_an_order_and_is_void_there_too(world: World) -> None:
+    world.reading.judge(uid(3), ANNA, "agree", None)
+    world.tell(make_study(3, version=2), order_key="o_3")
+    assert world.row(3).item_key == "o_3"
+    assert judgement(world) == "agree"
+    assert agreed(world, "o_3") == {("o_3", "stroke")}
+
+    world.tell(reject())
+    assert judgement(world) == ""
+    assert agreed(world, "o_3") == frozenset()
 
 
 def test_an_order_that_comes_after_its_images_takes_the_reading_along(world: World) -> None:

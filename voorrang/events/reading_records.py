@@ -57,7 +57,11 @@ class ReadingClosed(Record):
 
 
 class FindingJudged(Record):
-    """A reader agreed or disagreed with what AI had shown, or took that back (`undone`: the decision of `undoes`)."""
+    """
+    A reader agreed or disagreed with what AI had shown, or took that back (`undone`: the decision of `undoes`).
+
+    `voided_by` says why the images were rejected that it was about, where that took it back and no reader did.
+    """
 
     event_type: ClassVar[str] = "finding-judged"
 
@@ -71,6 +75,7 @@ class FindingJudged(Record):
     role: str
     judged_at: Time
     ai_shown: tuple[ShownAnswer, ...] | None = None
+    voided_by: str = ""
 
 
 class FindingEscalated(Record):

@@ -15,6 +15,7 @@ from voorrang.events.reading_records import WhyClosed
 from worklist.minutes.facts import Readings
 from worklist.minutes.telling_apart import Closed, Opened, readings
 from worklist.orders.facts import Standing
+from worklist.reading import log
 from worklist.reading.log import Act
 from worklist.reading.tables import decision
 from worklist.states import ItemState
@@ -65,22 +66,13 @@ def load_readings(connection: Connection, since: datetime, until: datetime) -> t
 
 def confirmed(connection: Connection, item_keys: Sequence[str]) -> frozenset[tuple[str, str]]:
     """Return item and pathway of each flag that its last judgement agreed with."""
-    last: dict[str, Any] = {}
-    undone: set[int] = set()
+    agreed: set[tuple[str, str]] = set()
     for keys in _parts(item_keys):
-        query = select(decision).where(
-            decision.c.item_key.in_(keys), decision.c.act.in_([Act.JUDGED.value, Act.UNDONE.value])
-        )
-        rows = connection.execute(query.order_by(decision.c.id)).all()
-        undone |= {row.detail["undoes"] for row in rows if row.act == Act.UNDONE}
-        last |= {row.item_key: row for row in rows if row.act == Act.JUDGED and row.id not in undone}
-    return frozenset(
-        (key, about["pathway"])
-        for key, row in last.items()
-        if row.detail["judgement"] == "agree"
-        for about in row.detail["ai_shown"]
-        if about["flagged"]
-    )
+        for key, lines in log.decisions(connection, keys).items():
+            last = log.last_judgement(lines)
+            if last is not None and last.detail["judgement"] == "agree":
+                agreed |= {(key, about["pathway"]) for about in last.detail["ai_shown"] if about["flagged"]}
+    return frozenset(agreed)
 
 
 def load_costs(connection: Connection, since: datetime, until: datetime) -> dict[str, list[float | None]]:

@@ -15,7 +15,8 @@ from worklist.orders import store
 from worklist.orders.facts import ReportStatus
 from worklist.ranking import Ranking
 from worklist.reading.ending import follow_studies
-from worklist.store import item_key_of, touch_items
+from worklist.reading.voiding import void_judgements
+from worklist.store import item_facts, item_key_of, touch_items
 
 Put = Callable[[Connection, Event[Any]], set[str]]
 
@@ -31,7 +32,7 @@ def order_handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
         "report-corrected": partial(store.put_report, status=ReportStatus.CORRECTED),
         "patient-merged": lambda connection, event: store.put_merge(connection, event.data),
         "patient-changed": _show_patient_anew,
-        "series-rejected": _put_rejection,
+        "series-rejected": partial(_put_rejection, runtime),
     }
     return {kind: partial(_put_and_rank, runtime, ranking, put) for kind, put in puts.items()}
 
@@ -57,9 +58,15 @@ def _put_order(connection: Connection, event: Event[Any], *, is_cancelled: bool)
     return store.put_order(connection, event, is_cancelled=is_cancelled)
 
 
-def _put_rejection(connection: Connection, event: Event[Any]) -> set[str]:
+def _put_rejection(runtime: Runtime, connection: Connection, event: Event[Any]) -> set[str]:
     store.put_rejection(connection, event.data)
-    return {item_key_of(connection, event.data.study_instance_uid) or ""} - {""}
+    item_key = item_key_of(connection, event.data.study_instance_uid)
+    if item_key is None:
+        return set()
+    claims = [claim for study in item_facts(connection, item_key).studies for claim in study.claims]
+    read_for = {pathway for series, pathway in claims if series == event.data.series_instance_uid}
+    void_judgements(runtime, connection, item_key, read_for, event.data.reason)
+    return {item_key}
 
 
 def _show_patient_anew(connection: Connection, event: Event[Any]) -> set[str]:

@@ -90,6 +90,7 @@ def judged(
         role=line.role,
         judged_at=line.at,
         ai_shown=ai_shown,
+        voided_by=line.detail.get("voided_by", ""),
     )
     runtime.announce(connection, record, origin_of(runtime, facts), (line.id,))
 

@@ -67,6 +67,8 @@ def follow_studies(connection: Connection, before: str, after: str, now: datetim
     shown.follow(connection, before, after)
     history.follow(connection, before, after)
     calls.rename(connection, before, after)
+    if any(line.act is Act.JUDGED for line in log.decisions(connection, [before]).get(before, [])):
+        log.append(connection, Act.FOLLOWED, after, ITSELF, now, {"from": before})
     moved = claims.held(connection, [before]).get(before)
     if moved is None:
         return

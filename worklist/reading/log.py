@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +29,7 @@ class Act(StrEnum):
     HANDED_BACK = "handed_back"
     EXPIRED = "expired"
     MOVED = "moved"
+    FOLLOWED = "followed"
     DONE = "done"
     REPORTED = "reported"
     WITHDRAWN = "withdrawn"
@@ -38,6 +39,9 @@ class Act(StrEnum):
     CALLED = "called"
     CALL_FAILED = "call_failed"
     CALL_SKIPPED = "call_skipped"
+
+
+_JUDGING = (Act.JUDGED, Act.UNDONE, Act.FOLLOWED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,33 @@ def append(
 
 
 def decisions(connection: Connection, item_keys: Collection[str]) -> dict[str, list[Decision]]:
-    """Return the lines about each of some items, oldest first."""
+    """Return the lines about each of some items, oldest first; what was judged under an earlier key too."""
     found: dict[str, list[Decision]] = defaultdict(list)
-    for row in connection.execute(_ABOUT, {"keys": list(item_keys)}):
-        one = Decision(row.id, utc(row.at), row.actor, row.role, Act(row.act), row.item_key, row.detail)
-        found[one.item_key].append(one)
+    for line in _about(connection, item_keys):
+        found[line.item_key].append(line)
+    for key in [key for key, lines in found.items() if any(line.act is Act.FOLLOWED for line in lines)]:
+        found[key] = _with_earlier(connection, found[key])
     return found
+
+
+def _about(connection: Connection, item_keys: Collection[str]) -> list[Decision]:
+    return [
+        Decision(row.id, utc(row.at), row.actor, row.role, Act(row.act), row.item_key, row.detail)
+        for row in connection.execute(_ABOUT, {"keys": list(item_keys)})
+    ]
+
+
+def _with_earlier(connection: Connection, lines: list[Decision]) -> list[Decision]:
+    """Add what was judged before the studies of an item moved to it, and before that."""
+    known = {line.id: line for line in lines}
+    waiting = [line for line in lines if line.act is Act.FOLLOWED]
+    while waiting:
+        moved = waiting.pop()
+        for line in _about(connection, [moved.detail["from"]]):
+            if line.id < moved.id and line.id not in known and line.act in _JUDGING:
+                known[line.id] = line
+                waiting += [line] if line.act is Act.FOLLOWED else []
+    return [known[number] for number in sorted(known)]
 
 
 def revision(connection: Connection) -> int:
@@ -103,3 +128,9 @@ def count_since(connection: Connection, act: Act, model_id: str, since: datetime
 def undone(lines: Collection[Decision]) -> set[int]:
     """Return the numbers of the lines that were taken back."""
     return {int(line.detail["undoes"]) for line in lines if line.act is Act.UNDONE}
+
+
+def last_judgement(lines: Sequence[Decision]) -> Decision | None:
+    """Return what was said last of what AI had shown, and not taken back."""
+    before = undone(lines)
+    return next((line for line in reversed(lines) if line.act is Act.JUDGED and line.id not in before), None)

@@ -12,7 +12,7 @@ from worklist.reading import calls, claims, log
 from worklist.reading.calls import Call
 from worklist.reading.claims import Claim
 from worklist.reading.escalating import CallState, WhyEnded
-from worklist.reading.log import Act, Decision
+from worklist.reading.log import Decision
 
 
 class Mark(BaseModel):
@@ -46,8 +46,7 @@ def marks(connection: Connection, item_keys: Collection[str]) -> dict[str, Mark]
 
 
 def _mark(held: Claim | None, lines: Sequence[Decision], called: Sequence[Call]) -> Mark:
-    before = log.undone(lines)
-    said = next((line for line in reversed(lines) if line.act is Act.JUDGED and line.id not in before), None)
+    said = log.last_judgement(lines)
     last = next((call for call in called if call.state is CallState.WAITING), called[-1] if called else None)
     return Mark(
         reader=held.actor if held else "",
