@@ -8,9 +8,7 @@ counts the volume, and killing the child leaves nothing behind that somebody wou
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 from importlib import import_module
 from multiprocessing.connection import Connection
@@ -26,8 +24,7 @@ from inference.running.messages import Done, Job, Ready, Refused, Start
 from voorrang.archive import Archive
 from voorrang.errors import ConfigurationError
 from voorrang.logs import configure_logging, get_logger
-
-PR_SET_PDEATHSIG = 1  # Linux prctl(2)
+from voorrang.parent import end_with_parent, is_orphan
 
 
 def main(descriptor: int, parent: int) -> int:
@@ -73,9 +70,8 @@ def main(descriptor: int, parent: int) -> int:
 
 def die_with(parent: int) -> None:
     """Ask to be killed when the worker dies, however it dies and whatever we are at; Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we asked
+    end_with_parent()
+    if is_orphan(parent):
         os._exit(1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import select
@@ -14,9 +13,10 @@ from time import monotonic
 
 from voorrang.errors import ConfigurationError
 from voorrang.logs import get_logger
+from voorrang.parent import end_with_parent, is_orphan
 
+DEATHS_BEFORE_READY = 20  # of each process, as of one whose disk kills it: the listener gives up then
 MOST = 4  # receiving is bound by the disk long before
-PR_SET_PDEATHSIG = 1  # Linux prctl(2)
 LOOK_EVERY_SECONDS = 0.05
 REPLACE_AFTER_SECONDS = 0.2
 STOP_SECONDS = 20.0
@@ -52,19 +52,21 @@ class Workers:
         self._reading, self._writing = os.pipe()
 
     def start(self, stop: Flag) -> bool:
-        """Start all and wait until each is ready; False when one gave up before, or when told to stop."""
+        """Start all and wait until each is ready; False when one gave up or died often before, or when told to stop."""
         gc.collect()
         gc.freeze()  # what was loaded until here stays shared between the processes
         gc.set_threshold(*GC_THRESHOLDS)
         for number in range(self._count):
             self._fork(number)
         ready: set[int] = set()
+        deaths = 0
         while len(ready) < self._count:
             if select.select([self._reading], [], [], LOOK_EVERY_SECONDS)[0]:
                 ready.update(os.read(self._reading, self._count))
             for number, pid, status in self._dead():
-                if not os.WIFSIGNALED(status):  # the next one would give up as well
-                    return False
+                deaths += 1
+                if not os.WIFSIGNALED(status) or deaths > DEATHS_BEFORE_READY * self._count:
+                    return False  # the next one would end so as well
                 self._replace(number, pid, stop)
                 ready.discard(number)
             if stop.is_set():
@@ -111,8 +113,8 @@ class Workers:
             return
         code = 1
         try:
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() == parent:  # it may have died before we asked to die with it
+            end_with_parent()
+            if not is_orphan(parent):
                 code = self._work(number, lambda: _tell(self._writing, number))
         except ConfigurationError as problem:
             sys.stderr.write(f"voorrang: {problem}\n")

@@ -26,12 +26,13 @@ from tests.e2e.modality import Outgoing
 from tests.e2e.world import ASKING
 from tests.integration.listening import data_set_of
 from tests.neighbours.embedded import EmbeddedBroker, running_embedded_broker
-from tests.neighbours.starting import answers, end_with_parent, free_port, wait_until
+from tests.neighbours.starting import answers, free_port, wait_until
 from voorrang.archive import Archive
 from voorrang.commands.migrate import prepare
 from voorrang.database import Database
 from voorrang.dicom.manifest import instances_digest
 from voorrang.events.envelope import Event, decode
+from voorrang.parent import end_with_parent
 from voorrang.readiness import READY_VARIABLE
 from voorrang.settings import Settings
 from voorrang.tables import outbox

@@ -14,7 +14,8 @@ from typing import Any
 
 from ingest.listening.configuration import ListenerConfiguration
 from ingest.tally import Count, read_tallies
-from tests.neighbours.starting import end_with_parent, free_port, wait_until
+from tests.neighbours.starting import free_port, wait_until
+from voorrang.parent import end_with_parent
 from voorrang.purpose import Purpose
 from voorrang.readiness import READY_VARIABLE
 from voorrang.site_secret import make_secret

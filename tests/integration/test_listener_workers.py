@@ -1,4 +1,5 @@
-"""Processes of the listener that end before they are ready: killed, one is replaced; one that gives up ends all."""
+"""Processes of the listener that end before they are ready: killed, one is replaced; one that gives up, or is killed
+again and again, ends all."""
 
 from __future__ import annotations
 
@@ -17,28 +18,32 @@ PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 from threading import Event
+from ingest.listening import workers as module
 from ingest.listening.workers import Workers
 
 marker, how = Path(sys.argv[1]), sys.argv[2]
 died = []
 
 def work(number, on_ready):
-    if number == 1 and not marker.exists():
+    if number == 1 and (how == "always" or not marker.exists()):
         marker.touch()
-        if how == "killed":
+        if how != "gave up":
             os.kill(os.getpid(), signal.SIGKILL)
         return 1
     on_ready()
     signal.pause()
     return 0
 
+module.REPLACE_AFTER_SECONDS = 0.0
 workers = Workers(2, work, lambda number, pid: died.append(number))
-print(workers.start(Event()), died)
+print(workers.start(Event()), set(died), len(died))
 workers.end()
 """
 
 
-@pytest.mark.parametrize(("how", "said"), [("killed", "True [1]"), ("gave up", "False []")])
+@pytest.mark.parametrize(
+    ("how", "said"), [("killed", "True {1} 1"), ("gave up", "False set() 0"), ("always", "False {1} 40")]
+)
 def test_a_process_that_was_killed_before_it_was_ready_is_replaced(tmp_path: Path, how: str, said: str) -> None:
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "marker"), how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.neighbours.starting import answers, end_with_parent, free_port, wait_until
+from tests.neighbours.starting import answers, free_port, wait_until
 from voorrang.errors import RetryableError
 from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin
+from voorrang.parent import end_with_parent
 
 START_SECONDS = 60.0
 CLUSTER_ID = "dm9vcnJhbmctdGVzdHMtMQ"  # 16 bytes in base64

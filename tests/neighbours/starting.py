@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
 import socket
-import sys
 from collections.abc import Callable
 from threading import Event as Flag
 from time import monotonic
 
 LOOK_EVERY_SECONDS = 0.05
-PR_SET_PDEATHSIG = 1  # Linux prctl(2)
 
 
 def free_port() -> int:
@@ -42,9 +38,3 @@ def wait_until(check: Callable[[], bool], seconds: float, what: str) -> None:
         if monotonic() > deadline:
             raise TimeoutError(what)
         Flag().wait(LOOK_EVERY_SECONDS)
-
-
-def end_with_parent() -> None:
-    """Ask, in a new child, to be ended when the tests are killed; Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

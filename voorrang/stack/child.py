@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import signal
@@ -11,9 +10,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from voorrang.parent import end_with_parent
 from voorrang.readiness import READY_VARIABLE
-
-PR_SET_PDEATHSIG = 1  # Linux prctl(2)
 
 
 @dataclass(slots=True)
@@ -108,4 +106,4 @@ class Child:
 
 
 def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent(signal.SIGTERM)

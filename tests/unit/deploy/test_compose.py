@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 OURS = {"ingest", "inference", "worklist", "monitoring"}
-ONE_SHOT = {"migrate"}
+ONE_SHOT = {"migrate", "register"}
 Services = dict[str, dict[str, Any]]
 
 
@@ -56,10 +56,10 @@ def test_our_images_are_built_here_and_never_pulled(root: Path, services: Servic
         assert (root / build["dockerfile"]).is_file()
         assert services[name]["image"] == f"voorrang-{name}:{version}"
         built.add(services[name]["image"])
-    assert services["migrate"]["image"] in built
+    assert {services[name]["image"] for name in ONE_SHOT} <= built
 
 
-def test_every_service_has_a_healthcheck_but_the_one_that_ends_by_itself(services: Services) -> None:
+def test_every_service_has_a_healthcheck_but_those_that_end_by_themselves(services: Services) -> None:
     for name, service in services.items():
         check = service["healthcheck"]
         if name in ONE_SHOT:
@@ -101,7 +101,7 @@ def test_every_published_port_is_on_loopback(services: Services) -> None:
 def test_broker_database_and_monitoring_have_no_way_out(compose: dict[str, Any], services: Services) -> None:
     assert compose["networks"]["backend"] == {"internal": True}
     alone = {name for name, service in services.items() if service["networks"] == ["backend"]}
-    assert alone == {"kafka", "postgres", "migrate", "monitoring"}
+    assert alone == {"kafka", "postgres", "migrate", "register", "monitoring"}
 
 
 def test_mounted_files_exist_and_named_volumes_are_declared(
@@ -132,6 +132,12 @@ def test_inference_writes_key_pictures_the_worklist_reads_them_and_retention_rem
         "inference": "pictures:/var/lib/voorrang/pictures",
         "worklist": "pictures:/var/lib/voorrang/pictures:ro",
     }
+
+
+def test_models_are_registered_only_when_asked_and_where_they_can_be_kept_and_loaded(services: Services) -> None:
+    assert services["register"]["profiles"] == ["tools"]
+    assert services["register"]["volumes"] == ["data:/var/lib/voorrang"]
+    assert services["register"]["image"] == services["inference"]["image"]
 
 
 def test_site_secret_is_made_by_migrate_and_read_only_where_nothing_is_written(services: Services) -> None:
