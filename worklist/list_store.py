@@ -17,7 +17,7 @@ from worklist.ordering.tiers import TierOrder
 from worklist.orders import store as orders
 from worklist.orders.facts import OrderFacts
 from worklist.states import ItemState
-from worklist.store import IN_ORDER, OFF_THE_LIST, ORDER, place_of
+from worklist.store import IN_ORDER, OFF_THE_LIST, ORDER, WITHOUT_PLACE, place_of
 from worklist.tables import item, study
 
 _is_listed = item.c.listed_as < OFF_THE_LIST
@@ -34,7 +34,7 @@ _CHANGED = (
     .where(item.c.change > bindparam("change"))
     .order_by(item.c.change)
 )
-_COUNT_LISTED = select(func.count()).select_from(item).where(_is_listed)
+_COUNT_WITHOUT_PLACE = select(func.count()).select_from(item).where(item.c.listed_as == WITHOUT_PLACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +109,9 @@ def changed_since(connection: Connection, change: int) -> list[ChangedItem]:
     ]
 
 
-def count_listed(connection: Connection) -> int:
-    """Return how many items the list has, priors too."""
-    return int(connection.execute(_COUNT_LISTED).scalar_one())
+def count_without_place(connection: Connection) -> int:
+    """Return how many items the list has that are not ranked: priors, which are few."""
+    return int(connection.execute(_COUNT_WITHOUT_PLACE).scalar_one())
 
 
 def _studies_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:

@@ -148,7 +148,7 @@ class Lister:
             read = marks(connection, [item.item_key for item in items])
             known = identity.look_up(connection, uids) if self.show_names else {}
             version = _version(connection)
-            total = list_store.count_listed(connection)
+            total = self.without_ai.length + list_store.count_without_place(connection)
             order_at = store.last_ranked_at(connection) or now
             active = register.activations(connection)
             expired = store.expired(connection)

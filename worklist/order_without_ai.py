@@ -39,6 +39,11 @@ class OrderWithoutAi:
                 if item_key in self._keys
             }
 
+    @property
+    def length(self) -> int:
+        """How many items are ranked, as of the last look; counting thousands in SQL costs a tenth of a page."""
+        return len(self._order)
+
     def _catch_up(self, connection: Connection) -> None:
         changed = list_store.changed_since(connection, self._seen)
         if len(changed) > len(self._order):  # the first look: sorting once is faster than inserting each

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, insert, or_, select, tuple_, update
+from sqlalchemy import Select, and_, bindparam, case, func, insert, or_, select, update
 
 from voorrang.clock import utc
 from voorrang.database import Connection
@@ -52,11 +52,27 @@ _ANSWERS = (
     .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id, answer.c.version)
 )
 _CONFIRMED = select(confirmation).where(confirmation.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
-# One comparison of rows, so that the index ends the count where the place is: the first of 10,000 counts nothing.
 _PLACE, _PLACE_NAMES = ORDER[1:], [column.name for column in ORDER[1:]]
-_COUNT_BEFORE = select(func.count()).where(
-    _is_ranked, tuple_(*_PLACE) < tuple_(*(bindparam(column.name, type_=column.type) for column in _PLACE))
-)
+
+
+def _count_before() -> Select[Any]:
+    """
+    Return what counts the items before a place: by column, those that agree in all before it and are less there.
+
+    Each is one range of the index, whose entries are only counted; whole rows would be compared at each entry.
+    """
+    place = [(column, bindparam(column.name, type_=column.type)) for column in _PLACE]
+    ranges = [
+        select(func.count())
+        .select_from(item)
+        .where(_is_ranked, *(column == value for column, value in place[:n]), place[n][0] < place[n][1])
+        .scalar_subquery()
+        for n in range(len(place))
+    ]
+    return select(sum(ranges[1:], ranges[0]))
+
+
+_COUNT_BEFORE = _count_before()
 _LAST_CHANGE = select(func.coalesce(func.max(item.c.change), 0))
 _LAST_RANKED_AT = select(func.max(item.c.ranked_at))
 
