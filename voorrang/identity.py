@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, select, update
 
 from voorrang.clock import utc
 from voorrang.outbox import insert_once
@@ -175,10 +176,9 @@ def studies_of_accession(connection: Connection, accession_number: str) -> list[
     return list(connection.execute(query).scalars()) if accession_number else []
 
 
-def look_up(connection: Connection, study_instance_uids: Collection[str]) -> dict[str, StudyIdentity]:
-    """Return the identity of each study that is known."""
+def _of_studies() -> Select[Any]:
     s, p = identity_study.c, identity_patient.c
-    rows = connection.execute(
+    return (
         select(
             s.study_instance_uid,
             s.order_key,
@@ -193,8 +193,17 @@ def look_up(connection: Connection, study_instance_uids: Collection[str]) -> dic
             p.sex,
         )
         .join_from(identity_study, identity_patient, p.patient_key == s.patient_key)
-        .where(s.study_instance_uid.in_(list(study_instance_uids)))
+        .where(s.study_instance_uid.in_(bindparam("uids", expanding=True)))
     )
+
+
+# Made once: the list asks for each page, and making a statement costs more than running it.
+_OF_STUDIES = _of_studies()
+
+
+def look_up(connection: Connection, study_instance_uids: Collection[str]) -> dict[str, StudyIdentity]:
+    """Return the identity of each study that is known."""
+    rows = connection.execute(_OF_STUDIES, {"uids": list(study_instance_uids)})
     return {
         row.study_instance_uid: StudyIdentity(
             row.study_instance_uid,

@@ -193,7 +193,7 @@ def decisions(connection: Connection, model_id: str) -> list[dict[str, Any]]:
 
 def revision(connection: Connection) -> int:
     """Return a number that grows with every decision: cheap to compare."""
-    return int(connection.execute(select(func.coalesce(func.max(model_activation.c.activation), 0))).scalar_one())
+    return int(connection.execute(_REVISION).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +282,7 @@ def _latest_query() -> Select[Any]:
 
 # Made once: it is asked for with each event, and making a statement costs more than running it.
 _LATEST = _latest_query()
+_REVISION = select(func.coalesce(func.max(model_activation.c.activation), 0))
 
 
 def _version(row: Row[Any]) -> ModelVersion:

@@ -73,6 +73,9 @@ def _count_before() -> Select[Any]:
 
 
 _COUNT_BEFORE = _count_before()
+_EXPIRED = (
+    select(item.c.human_tier_order, func.count()).where(_is_ranked, item.c.expired).group_by(item.c.human_tier_order)
+)
 _LAST_CHANGE = select(func.coalesce(func.max(item.c.change), 0))
 _LAST_RANKED_AT = select(func.max(item.c.ranked_at))
 
@@ -349,11 +352,7 @@ def touch_items(connection: Connection, keys: Collection[str]) -> None:
 
 def expired(connection: Connection) -> dict[TierOrder, int]:
     """Return how many items of each tier of people wait beyond their cap."""
-    rows = connection.execute(
-        select(item.c.human_tier_order, func.count())
-        .where(_is_ranked, item.c.expired)
-        .group_by(item.c.human_tier_order)
-    )
+    rows = connection.execute(_EXPIRED)
     return {TierOrder(tier): int(n) for tier, n in rows}
 
 

@@ -75,20 +75,13 @@ def item_key_of(connection: Connection, study_instance_uid: str, own_order_key: 
     """
     if own_order_key and order_is_known(connection, own_order_key):
         return own_order_key
-    naming = connection.execute(
-        select(named_study.c.order_key)
-        .join(placed_order, placed_order.c.order_key == named_study.c.order_key)
-        .where(named_study.c.study_instance_uid == study_instance_uid)
-        .order_by(placed_order.c.is_cancelled, named_study.c.order_key)
-        .limit(1)
-    ).scalar_one_or_none()
+    naming = connection.execute(_NAMING, {"uid": study_instance_uid}).scalar_one_or_none()
     return naming or own_order_key or study_instance_uid
 
 
 def order_is_known(connection: Connection, order_key: str) -> bool:
     """Tell whether anything was said of an order."""
-    query = select(placed_order.c.order_key).where(placed_order.c.order_key == order_key)
-    return connection.execute(query).first() is not None
+    return connection.execute(_ORDERS, {"keys": [order_key]}).first() is not None
 
 
 def named_studies(connection: Connection, order_key: str) -> list[str]:
@@ -99,7 +92,7 @@ def named_studies(connection: Connection, order_key: str) -> list[str]:
 
 def orders(connection: Connection, order_keys: Collection[str]) -> dict[str, OrderFacts]:
     """Return the orders that are known, by key."""
-    rows = connection.execute(select(placed_order).where(placed_order.c.order_key.in_(list(order_keys))))
+    rows = connection.execute(_ORDERS, {"keys": list(order_keys)})
     return {row.order_key: _order(row) for row in rows}
 
 
@@ -151,6 +144,23 @@ def _reports_query() -> Select[Any]:
     return select(report).where(or_(is_own, by_name)).order_by(r.report_version)
 
 
+_NAMING = (
+    select(named_study.c.order_key)
+    .join(placed_order, placed_order.c.order_key == named_study.c.order_key)
+    .where(named_study.c.study_instance_uid == bindparam("uid"))
+    .order_by(placed_order.c.is_cancelled, named_study.c.order_key)
+    .limit(1)
+)
+_ORDERS = select(placed_order).where(placed_order.c.order_key.in_(bindparam("keys", expanding=True)))
+_ITEMS_REPORTS_NAME = (
+    select(study.c.item_key)
+    .join(report_study, report_study.c.study_instance_uid == study.c.study_instance_uid)
+    .join(report, (report.c.report_key == report_study.c.report_key))
+    .where(report.c.order_key.in_(bindparam("keys", expanding=True)))
+    .distinct()
+)
+_MERGE = select(merge).where(merge.c.merged_key == bindparam("key"))
+_REJECTIONS = select(rejection).where(rejection.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
 _REPORTS = _reports_query()  # made once: it is asked for with each event
 
 
@@ -178,14 +188,7 @@ def reports_of(
 
 def items_that_reports_name(connection: Connection, order_keys: Collection[str]) -> Keys:
     """Return the items of studies that reports of these orders name: whose report it is may have changed."""
-    query = (
-        select(study.c.item_key)
-        .join(report_study, report_study.c.study_instance_uid == study.c.study_instance_uid)
-        .join(report, (report.c.report_key == report_study.c.report_key))
-        .where(report.c.order_key.in_(list(order_keys)))
-        .distinct()
-    )
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(_ITEMS_REPORTS_NAME, {"keys": list(order_keys)}).scalars())
 
 
 def put_merge(connection: Connection, record: PatientMerged) -> Keys:
@@ -228,7 +231,7 @@ def surviving_patient(connection: Connection, patient_key: str) -> str:
     merges: dict[str, tuple[str, datetime]] = {}
     fresh = patient_key
     while fresh not in merges:
-        row = connection.execute(select(merge).where(merge.c.merged_key == fresh)).one_or_none()
+        row = connection.execute(_MERGE, {"key": fresh}).one_or_none()
         if row is None:
             break
         merges[fresh] = (row.surviving_key, utc(row.stated_at))
@@ -257,5 +260,5 @@ def put_rejection(connection: Connection, record: SeriesRejected) -> None:
 
 def rejections(connection: Connection, uids: Collection[str]) -> dict[str, tuple[int, str]]:
     """Return for each rejected series of some studies the revision up to which it is rejected, and why."""
-    rows = connection.execute(select(rejection).where(rejection.c.study_instance_uid.in_(list(uids))))
+    rows = connection.execute(_REJECTIONS, {"uids": list(uids)})
     return {row.series_instance_uid: (row.series_revision, row.reason) for row in rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,26 +23,19 @@ from voorrang.settings import Settings
 from worklist.listing import PAGE, Lister, Listing
 from worklist.reading.acts import Reading
 from worklist.reading.refusing import ActRefusedError
+from worklist.web.headers import SecurityHeaders
 from worklist.web.minutes import add_minutes_route
 from worklist.web.orders import add_order_routes
-from worklist.web.pictures import picture_caching, picture_routes
+from worklist.web.pictures import picture_routes
 from worklist.web.reading import WHY_WRONG, reading_routes, refused
 
 HERE = Path(__file__).parent
 LOOK_EVERY_SECONDS = 0.2
 HEARTBEAT_SECONDS = 2
 LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"]
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 MARKS = {"stat": "S", "urgent": "U", "routine": "R"}
 
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
-Next = Callable[[Request], Awaitable[Response]]
 
 
 def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bool], reading: Reading) -> FastAPI:
@@ -78,12 +71,7 @@ def application(lister: Lister, settings: Settings, is_stopping: Callable[[], bo
         values = {"listing": listing, "names": lister.show_names, "offset": offset, "page": PAGE}
         return templates.TemplateResponse(request, template, values)
 
-    @app.middleware("http")
-    async def secure(request: Request, call_next: Next) -> Response:
-        """Put the security headers on every answer."""
-        response = await call_next(request)
-        response.headers.update(SECURITY_HEADERS | picture_caching(response))
-        return response
+    app.add_middleware(SecurityHeaders)
 
     @app.exception_handler(RetryableError)
     def unavailable(_: Request, __: Exception) -> Response:

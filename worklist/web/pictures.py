@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Header, HTTPException, Query, Response
@@ -54,7 +55,7 @@ def picture_routes(database: Database, folder: PictureFolder) -> APIRouter:
     return router
 
 
-def picture_caching(response: Response) -> dict[str, str]:
+def picture_caching(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the header that lets a picture be kept where everything else is not."""
-    is_picture = response.headers.get("content-type") == PNG and "etag" in response.headers
+    is_picture = headers.get("content-type") == PNG and "etag" in headers
     return {"Cache-Control": CACHING} if is_picture else {}
