@@ -15,7 +15,7 @@ from voorrang.errors import ConfigurationError
 from voorrang.logs import get_logger
 from voorrang.parent import end_with_parent, is_orphan
 
-DEATHS_BEFORE_READY = 20  # of each process, as of one whose disk kills it: the listener gives up then
+DEATHS_BEFORE_READY = 20  # times the number of processes: the listener gives up then
 MOST = 4  # receiving is bound by the disk long before
 LOOK_EVERY_SECONDS = 0.05
 REPLACE_AFTER_SECONDS = 0.2

@@ -157,6 +157,7 @@ def test_what_was_answered_before_the_power_went_is_there_when_it_is_back(world:
     assert set(torn) <= set(found)
     # A sender had one under way, perhaps, that had its name already when the listener stood still.
     under_way = [data_set_of(one) for one in found if one not in torn]
+    assert len(found) == len(torn) + len(under_way)
     assert len(under_way) <= 2 * SENDERS
     assert set(under_way) <= {one.data_set for one in sent}
     assert world.programs[0].said().count("recovered from the write-ahead log") >= 2

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from voorrang.parent import end_with_parent
 from voorrang.readiness import READY_VARIABLE
@@ -64,7 +65,7 @@ class Child:
                 stdout=output if self.is_quiet else sys.stderr.fileno(),
                 stderr=output,
                 start_new_session=True,  # Ctrl-C reaches us alone, and we end the children in order
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+                preexec_fn=partial(end_with_parent, signal.SIGTERM),
             )
         finally:
             os.close(writing)
@@ -103,7 +104,3 @@ class Child:
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
-
-
-def _end_with_parent() -> None:
-    end_with_parent(signal.SIGTERM)

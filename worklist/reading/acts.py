@@ -16,7 +16,7 @@ from worklist.reading.claims import Claim
 from worklist.reading.deciding import decide
 from worklist.reading.ending import expire
 from worklist.reading.escalating import WhyEnded
-from worklist.reading.log import Act, Decision, Reader
+from worklist.reading.log import Act, Reader
 from worklist.reading.refusing import ActRefusedError, Refusal
 from worklist.states import ItemState
 
@@ -111,10 +111,9 @@ class Reading:
                 raise ActRefusedError(Refusal.NOTHING_SHOWN)
             about = [answer.model_dump(mode="json") for answer in ai_shown]
             detail = {"judgement": judgement, "because": because, "ai_shown": about}
-            number = log.append(connection, Act.JUDGED, item_key, by, now, detail)
-            line = Decision(number, now, by.actor, by.role, Act.JUDGED, item_key, detail)
+            line = log.write(connection, Act.JUDGED, item_key, by, now, detail)
             announcing.judged(self.runtime, connection, line, judgement, ai_shown)
-            return number
+            return line.id
 
         return self._decide(act)
 
@@ -129,9 +128,7 @@ class Reading:
             if not mine:
                 raise ActRefusedError(Refusal.NOTHING_TO_UNDO)
             last = mine[-1]
-            detail = {"undoes": last.id}
-            number = log.append(connection, Act.UNDONE, item_key, by, now, detail)
-            line = Decision(number, now, by.actor, by.role, Act.UNDONE, item_key, detail)
+            line = log.write(connection, Act.UNDONE, item_key, by, now, {"undoes": last.id})
             if last.act is Act.JUDGED:
                 now_shown = shown.shown_at(connection, item_key, now)
                 announcing.judged(self.runtime, connection, line, "undone", now_shown, last.id)

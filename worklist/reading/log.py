@@ -84,6 +84,14 @@ def append(
     return int(key[0]) if key else 0
 
 
+def write(
+    connection: Connection, act: Act, item_key: str, by: Reader, now: datetime, detail: dict[str, Any]
+) -> Decision:
+    """Write a line within the caller's transaction; return it."""
+    number = append(connection, act, item_key, by, now, detail)
+    return Decision(number, now, by.actor, by.role, act, item_key, detail)
+
+
 def decisions(connection: Connection, item_keys: Collection[str]) -> dict[str, list[Decision]]:
     """Return the lines about each of some items, oldest first; what was judged under an earlier key too."""
     found: dict[str, list[Decision]] = defaultdict(list)

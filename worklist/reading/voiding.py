@@ -8,7 +8,7 @@ from voorrang.database import Connection
 from voorrang.events.reading_records import ShownAnswer
 from voorrang.runtime import Runtime
 from worklist.reading import announcing, log
-from worklist.reading.log import ITSELF, Act, Decision
+from worklist.reading.log import ITSELF, Act
 
 
 def void_judgements(
@@ -41,6 +41,5 @@ def void_judgements(
         if not {answer.pathway for answer in about} & set(pathways):
             continue
         detail = {"undoes": line.id, "voided_by": reason}
-        number = log.append(connection, Act.UNDONE, item_key, ITSELF, now, detail)
-        undoing = Decision(number, now, ITSELF.actor, ITSELF.role, Act.UNDONE, item_key, detail)
+        undoing = log.write(connection, Act.UNDONE, item_key, ITSELF, now, detail)
         announcing.judged(runtime, connection, undoing, "undone", about, line.id)
