@@ -57,6 +57,8 @@ def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
             path = runtime.archive.path(locator)
             with path.open("rb") as file:
                 beginning = file.read(HEAD_BYTES)
+            if not beginning:
+                continue  # its bytes follow, or it gives its name up when it is sent again
             ds = read_head(beginning, is_whole=len(beginning) < HEAD_BYTES)
             head = received_head(ds)
         except FileNotFoundError:

@@ -74,6 +74,7 @@ def serve(
     server.open()
     beside = [
         Thread(target=journal.keep_checkpointing, args=(stop,), name="checkpoint"),
+        Thread(target=receiver.owed.run, args=(stop,), name="owed"),
         Thread(target=_keep_filling, args=(spare, stop), name="spare files"),
     ]
     for thread in beside:

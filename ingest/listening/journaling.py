@@ -15,8 +15,10 @@ from typing import Any
 
 from ingest.ledger import LedgerWriter, encode_entry, segments
 from ingest.listening.incoming import Incoming
+from ingest.listening.promise import Promise
 from voorrang.archive.durable import ArchiveFullError, file_time_ns, refusing_when_full, sync_file_system
 from voorrang.archive.instance_files import InstanceFiles, Stored
+from voorrang.archive.promised_files import PromisedFile
 from voorrang.archive.write_ahead_log import WriteAheadLog
 from voorrang.logs import get_logger
 
@@ -116,6 +118,42 @@ class Journal:
             self.ledger.append(encoded, counts)
         finally:
             self.log.settle(serial)
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether there is a log that makes an instance durable before its file is."""
+        return self.log is not None
+
+    def promise(self, entry: dict[str, Any], file: PromisedFile, incoming: Incoming) -> None:
+        """
+        Make an instance durable in the log; when this returns, it may be answered Success, and `keep` follows.
+
+        Raises
+        ------
+        ArchiveFullError
+            When that is not possible: it must not be.
+        """
+        if self.log is None:
+            raise ArchiveFullError("there is no write-ahead log")
+        encoded = encode_entry(entry)
+        written = (incoming.buffer, incoming.size_bytes, incoming.digest())
+        serial = self.log.append(encoded, incoming.record_head, *written)
+        incoming.promise = Promise(file, encoded, serial)
+
+    def keep(self, promise: Promise, content: memoryview) -> None:
+        """
+        Give what was promised its bytes and its entry; the entry last, since whoever reads it opens the file.
+
+        Raises
+        ------
+        ArchiveFullError
+            When the disk refuses: to be tried again, and done after the next start at the latest.
+        """
+        promise.file.fill(content)
+        self.ledger.append(promise.entry, counts=True)
+        promise.file.close()
+        if self.log is not None:
+            self.log.settle(promise.serial)
 
     def note(self, entry: dict[str, Any]) -> None:
         """Write down something else than an accepted instance."""

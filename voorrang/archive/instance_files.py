@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import uuid
@@ -20,6 +19,7 @@ from voorrang.archive.durable import (
     sync_folder,
     write_all,
 )
+from voorrang.archive.promised_files import PromisedFile, lock
 from voorrang.archive.spare_files import SpareFiles
 
 _COMPARE_BYTES = 1 << 20
@@ -84,6 +84,31 @@ class InstanceFiles:
         if stored.outcome == "duplicate":
             _unlink(part)
         return stored
+
+    def promise(self, study: str, series: str, instance: str, size_bytes: int) -> tuple[Stored, PromisedFile] | None:
+        """
+        Give an empty file the name of an instance, whose bytes follow; None when somebody has that name.
+
+        Raises
+        ------
+        UnsafeIdentifierError, ArchiveFullError
+            As `store`.
+        """
+        self._archive.require_room(size_bytes)
+        path = self._archive.instance_path(study, series, instance)
+        with refusing_when_full():
+            part, descriptor = self.open_part()
+            is_named = False
+            try:
+                lock(descriptor)
+                is_named = self._give_name(part, path, study, series)
+            finally:
+                if not is_named:
+                    os.close(descriptor)
+                    _unlink(part)
+        if not is_named:
+            return None
+        return Stored(self._archive.locator(path), "new", size_bytes), PromisedFile(path, descriptor)
 
     def adopt(self, study: str, series: str, instance: str, part: str) -> Stored:
         """
@@ -188,10 +213,15 @@ class InstanceFiles:
                 part.unlink(missing_ok=True)
 
     def _name(self, part: str, path: str, study: str, series: str, size: int) -> Stored:
-        if self._give_name(part, path, study, series) or _replace_empty(part, path):
-            return Stored(self._archive.locator(path), "new", size)
-        if _same_data_set(part, path):
-            return Stored(self._archive.locator(path), "duplicate", size)
+        while True:
+            try:
+                if self._give_name(part, path, study, series) or _replace_empty(part, path):
+                    return Stored(self._archive.locator(path), "new", size)
+                if _same_data_set(part, path):
+                    return Stored(self._archive.locator(path), "duplicate", size)
+                break
+            except FileNotFoundError:  # whoever had the name has given it back
+                continue
         beside = f"{path.removesuffix(SUFFIX)}{CONFLICT}{_data_set_digest(part)[:16]}{SUFFIX}"
         outcome = "conflict" if self._give_name(part, beside, study, series) else "duplicate"
         return Stored(self._archive.locator(beside), outcome, size)
@@ -210,10 +240,16 @@ def _replace_empty(part: str, path: str) -> bool:
     Put a file in the place of an empty one; False when the one that is there is not empty.
 
     An instance is never empty: the machine crashed after this one had its name and before it had its bytes, and nobody
-    was answered. Two that come at once take turns, so that neither overwrites the other.
+    was answered. Two that come at once take turns, so that neither overwrites the other; a file whose bytes follow is
+    waited for.
+
+    Raises
+    ------
+    ArchiveFullError
+        When it is waited for in vain.
     """
     with Path(path).open("rb") as found:
-        fcntl.flock(found, fcntl.LOCK_EX)
+        lock(found.fileno())
         mine, there = os.fstat(found.fileno()), Path(path).stat()
         if there.st_size or mine.st_ino != there.st_ino:
             return False
