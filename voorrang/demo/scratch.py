@@ -6,12 +6,14 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +21,7 @@ from typing import Any, Self
 import httpx
 
 from voorrang.errors import ConfigurationError
+from voorrang.parent import end_with_parent
 from voorrang.readiness import READY_VARIABLE
 from voorrang.settings import Settings
 
@@ -133,6 +136,7 @@ class ScratchStack:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=partial(end_with_parent, signal.SIGTERM),
             )
         os.close(writing)
         ready = bool(select.select([reading], [], [], START_SECONDS)[0]) and os.read(reading, 16) == b"ready\n"
