@@ -40,7 +40,7 @@ def test_stack_ends_when_the_demo_is_killed(tmp_path: Path, by: signal.Signals) 
     (module / "__init__.py").touch()
     (module / "__main__.py").write_text(STACK)
     command = [sys.executable, "-c", DEMO, str(module.parent), str(tmp_path / "stack")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as demo:
         try:
             assert demo.stdout is not None
             pid = int(demo.stdout.readline())
