@@ -96,8 +96,7 @@ def darkened(brain: Brain, frame: HeadFrame, dark: Dark) -> Brain:
 
 def _box(volume: Volume, centre_mm: Vector, reach_mm: float) -> tuple[slice, slice, slice]:
     """Return the voxels within a cube about a position; axial volumes, tilted by less than 45 degrees."""
-    corners = [np.array(centre_mm) + reach_mm * np.array(sign) for sign in np.ndindex(2, 2, 2)]
-    corners = [2 * corner - np.array(centre_mm) - reach_mm for corner in corners]
+    corners = [np.array(centre_mm) + reach_mm * (2.0 * np.array(end) - 1.0) for end in np.ndindex(2, 2, 2)]
     indices = np.array([volume.to_index((float(x), float(y), float(z))) for x, y, z in corners])
     low, high = np.floor(indices.min(axis=0)).astype(int), np.ceil(indices.max(axis=0)).astype(int) + 1
     a, b, c = (slice(max(0, int(w)), max(0, int(h))) for w, h in zip(low, high, strict=True))

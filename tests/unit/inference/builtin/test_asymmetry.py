@@ -62,14 +62,11 @@ def with_dark(brain: Brain, drop_hu: float, diameter_mm: float = 40.0) -> Brain:
 
 
 def mirrored(brain: Brain) -> Brain:
-    flipped = [
-        np.ascontiguousarray(a[:, :, ::-1]) for a in (brain.volume.voxels_hu, brain.mask, brain.bone_distance_mm)
-    ]
     return replace(
         brain,
-        volume=replace(brain.volume, voxels_hu=flipped[0]),
-        mask=flipped[1],
-        bone_distance_mm=flipped[2],
+        volume=replace(brain.volume, voxels_hu=np.ascontiguousarray(brain.volume.voxels_hu[:, :, ::-1])),
+        mask=np.ascontiguousarray(brain.mask[:, :, ::-1]),
+        bone_distance_mm=np.ascontiguousarray(brain.bone_distance_mm[:, :, ::-1]),
     )
 
 
