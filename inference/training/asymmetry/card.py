@@ -43,7 +43,7 @@ def _real(figures: Mapping[str, Any]) -> list[str]:
     real = figures["real_heads"]
     return [
         f"Real heads, n = {real['heads']} (the other patients of CT-ICH without a bleed), two places in each; "
-        f"{real['flagged_as_they_are']} of {real['heads']} are at or above 0.5 as they are. Intervals of 95 % from "
+        f"{real['flagged_as_they_are']} of {real['heads']} score 0.5 or more as they are. Intervals of 95 % from "
         "resampled heads:",
         *_cells(real),
     ]
@@ -52,8 +52,8 @@ def _real(figures: Mapping[str, Any]) -> list[str]:
 def _phantoms(figures: Mapping[str, Any]) -> list[str]:
     made = figures["phantoms"]
     return [
-        f"Head phantoms, n = {made['heads']}, two places in each; {made['flagged_as_they_are']} of {made['heads']} are "
-        "at or above 0.5 as they are:",
+        f"Head phantoms, n = {made['heads']}, two places in each; {made['flagged_as_they_are']} of {made['heads']} score "
+        "0.5 or more as they are:",
         *_cells(made),
     ]
 
