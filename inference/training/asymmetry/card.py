@@ -52,8 +52,8 @@ def _real(figures: Mapping[str, Any]) -> list[str]:
 def _phantoms(figures: Mapping[str, Any]) -> list[str]:
     made = figures["phantoms"]
     return [
-        f"Head phantoms, n = {made['heads']}, two places in each; {made['flagged_as_they_are']} of {made['heads']} score "
-        "0.5 or more as they are:",
+        f"Head phantoms, n = {made['heads']}, two places in each; {made['flagged_as_they_are']} of {made['heads']} "
+        "score 0.5 or more as they are:",
         *_cells(made),
     ]
 
