@@ -14,6 +14,7 @@ import pytest
 
 from inference.builtin.asymmetry.model import Asymmetry
 from inference.builtin.cards import FIGURES, FOLDER, PAGE, card_of
+from inference.training.asymmetry import __main__ as command
 from inference.training.asymmetry.card import tables
 from inference.training.asymmetry.evaluating import (
     TOLERANCE,
@@ -147,3 +148,12 @@ def test_nobody_gives_it_an_influence(register: Path, influence: str, capsys: To
     asked = ["model", "activate", "asymmetry", "--pathway", "stroke", "--influence", influence]
     assert main([*asked, "--actor", "a", "--role", "b", "--reason", "c"]) == 1
     assert "influence none is all that it may have" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("digest", "code"), [(KEPT["rules_digest"], 0), ("0" * 64, 1)])
+def test_the_command_says_whether_it_found_what_the_card_has(
+    digest: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: Told
+) -> None:
+    monkeypatch.setattr(command, "evaluate", lambda data, scan: KEPT | {"rules_digest": digest})
+    assert command.main(["evaluate", "--data", "anywhere"]) == code
+    assert json.loads(capsys.readouterr().out)["as_on_the_card"] is (code == 0)
