@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from inference.volume import Box, Volume
 from voorrang.dicom.headers import Vector
 from voorrang.pathways.criteria import SeriesCriteria
+from voorrang.statement import Shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +69,19 @@ class Model(Protocol):
 
     def read(self, volume: Volume) -> Opinion:
         """Return what the model says of a volume."""
+        ...
+
+
+@runtime_checkable
+class Experimental(Protocol):
+    """A model of the platform of which no accuracy is known: it says how little is shown, and has influence none."""
+
+    @property
+    def shows(self) -> Shows:
+        """How much of its answers is shown."""
+        ...
+
+    @property
+    def statement(self) -> str:
+        """The words that every answer carries."""
         ...

@@ -9,6 +9,7 @@ from pathlib import Path
 from inference.model import Model
 
 _PLACES = {
+    "asymmetry": ("inference.builtin.asymmetry.model", "Asymmetry"),
     "ich": ("inference.builtin.haemorrhage", "Haemorrhage"),
     "reference-head": ("inference.reference.head", "ReferenceHead"),
     "reference-lung": ("inference.reference.lung", "ReferenceLung"),

@@ -32,6 +32,7 @@ class ScopeCode(StrEnum):
     UNREADABLE_PIXELS = "unreadable_pixels"
     ANATOMY = "anatomy"
     ANOTHER_PREFERRED = "another_preferred"
+    BLEED_FLAGGED = "bleed_flagged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,11 @@ _FINDINGS: _Words = MappingProxyType(
         ),
         "lung_nodule": ("longnodule?", "nodule pulmonaire ?", "lung nodule?"),
         "lung_mass": ("longmassa?", "masse pulmonaire ?", "lung mass?"),
+        "asymmetry": (
+            "links en rechts in de hersenen verschillen, ischemie? (experimenteel)",
+            "gauche et droite du cerveau diffèrent, ischémie ? (expérimental)",
+            "left and right of the brain differ, ischaemia? (experimental)",
+        ),
         "": ("bevinding", "anomalie", "finding"),
     }
 )
@@ -102,7 +107,8 @@ def _what(n: int, state: str, pathways: Sequence[Mapping[str, Any]], expired: bo
     if speaks is None or not speaks["flagged"]:
         shown = "running" if speaks is not None and speaks["provisional"] else state
         return [_STATES[shown][n], *([] if expired else [_KEEPS[n]])]
-    finding = _FINDINGS.get(speaks["finding_type"], _FINDINGS[""])[n]
+    kind = speaks["finding_type"]  # one that names a region too begins with the word for what it is
+    finding = _FINDINGS.get(kind, _FINDINGS.get(kind.partition("_")[0], _FINDINGS[""]))[n]
     position = speaks["position_mm"]
     # Patient coordinates, not a side: which side it is depends on how the patient lay.
     where = [f"{_AT[n]} ({', '.join(f'{v:.0f}' for v in position)}) mm"] if position else []

@@ -10,6 +10,7 @@ _FINDINGS = {
     "hyperdense_region": "hyperdense region, bleeding possible",
     "lung_nodule": "nodule possible",
     "lung_mass": "mass possible",
+    "asymmetry": "left and right of the brain differ, ischaemia possible (experimental)",
 }
 _PATHWAYS = {"stroke": "bleeding", "lung-nodule": "nodule"}
 
@@ -31,7 +32,7 @@ def reason_line(state: str, pathways: Sequence[Mapping[str, Any]]) -> str:
         return "older study, kept for comparison: not ranked"
     speaks = pathways[0]
     if speaks["flagged"]:
-        return f"{_FINDINGS.get(speaks['finding_type'], 'finding possible')}, flagged by {speaks['model_id']}"
+        return f"{_finding(speaks['finding_type'])}, flagged by {speaks['model_id']}"
     if state == "scored":
         what = _PATHWAYS.get(speaks["pathway"], "the condition")
         waiting = "more images may follow; " if speaks["provisional"] else ""
@@ -42,3 +43,9 @@ def reason_line(state: str, pathways: Sequence[Mapping[str, Any]]) -> str:
 def shown_state(state: str, provisional: bool) -> str:
     """Return the word for a state; a provisional negative is shown as running."""
     return "running" if state == "scored" and provisional else state.replace("_", " ")
+
+
+def _finding(finding_type: str) -> str:
+    """Return the words for a finding; a type that names a region too begins with what the words are for."""
+    known = finding_type if finding_type in _FINDINGS else finding_type.partition("_")[0]
+    return _FINDINGS.get(known, "finding possible")

@@ -1,1 +1,1 @@
-"""Models that were trained here and come with the platform."""
+"""Models that were trained or measured here and come with the platform, each with its card."""

@@ -94,7 +94,11 @@ def open_register() -> Iterator[tuple[Connection, dict[str, Pathway], Settings]]
 
 
 def version_of(model: Model, shows: Shows) -> ModelVersion:
-    """Return the version of a model as the register has it, or will."""
+    """Return the version of a model as the register has it, or will; an experimental one says itself what it shows."""
+    from inference.model import Experimental
+
+    if isinstance(model, Experimental):
+        return ModelVersion(model.model_id, model.version, model.weights_digest, model.statement, model.shows)
     return ModelVersion(model.model_id, model.version, model.weights_digest, RESEARCH, shows)
 
 

@@ -24,7 +24,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("model", help="run a model over a folder; list, add, activate, suspend models")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     run_one = verbs.add_parser("run", help="a model over the DICOM files of a folder, no services needed")
-    run_one.add_argument("name", help="ich, reference-head, reference-lung, or a bundle that was added")
+    run_one.add_argument(
+        "name", help="ich, reference-head, reference-lung, asymmetry (experimental), or a bundle that was added"
+    )
     run_one.add_argument("folder", type=Path, help="searched with all within it; what is not DICOM is ignored")
     run_one.add_argument("--json", action="store_true", help="one JSON line per series and nothing else")
     run_one.set_defaults(run=run_model)
@@ -114,7 +116,8 @@ def show_model(arguments: argparse.Namespace) -> int:
 
 def activate_model(arguments: argparse.Namespace) -> int:
     """Give a model its influence."""
-    version = _version_here(arguments.name)
+    influence = Influence(arguments.influence)
+    version = _version_here(arguments.name, influence)
     with open_register() as (connection, pathways, settings):
         pathway = pathways.get(arguments.pathway)
         if pathway is None:
@@ -125,7 +128,7 @@ def activate_model(arguments: argparse.Namespace) -> int:
             connection,
             pathway,
             version,
-            Influence(arguments.influence),
+            influence,
             _actor(arguments),
             SystemClock().now(),
             EnvelopeFacts(settings.purpose, settings.site),
@@ -169,13 +172,16 @@ def _registered(name: str) -> dict[str, Any]:
     }
 
 
-def _version_here(name: str) -> ModelVersion:
+def _version_here(name: str, influence: Influence) -> ModelVersion:
+    from inference.model import Experimental
     from inference.models import UnknownModelError, load_model
 
     try:
         model = load_model(name, load_settings().bundles_dir)
     except UnknownModelError as error:
         raise ConfigurationError(str(error)) from error
+    if isinstance(model, Experimental) and influence is not Influence.NONE:
+        raise ConfigurationError(f"{name} is experimental: influence none is all that it may have")
     return version_of(model, Shows.FLAG)  # what was registered counts
 
 

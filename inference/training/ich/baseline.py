@@ -13,8 +13,18 @@ from inference.scope import OutOfScopeError
 from inference.training.ich.evaluating import as_volume
 from inference.training.ich.labelled import Patient
 from inference.training.ich.measuring import auc
+from inference.volume import Volume
 
 _BONE_HU, _AIR_HU = 1000.0, -1000.0
+
+
+def with_bone(patient: Patient) -> Volume:
+    """Return a patient's pictures as a volume in which what the brain window cut off is bone and air again."""
+    volume = as_volume(patient)
+    hu = volume.voxels_hu
+    hu = np.where(hu >= WINDOW_HU[1] - 1, np.float32(_BONE_HU), hu)
+    hu = np.where(hu <= WINDOW_HU[0] + 1, np.float32(_AIR_HU), hu)
+    return replace(volume, voxels_hu=hu)
 
 
 def baseline(patients: Sequence[Patient]) -> dict[str, float]:
@@ -35,12 +45,8 @@ def baseline(patients: Sequence[Patient]) -> dict[str, float]:
     model = ReferenceHead()
     scores = []
     for patient in patients:
-        volume = as_volume(patient)
-        hu = volume.voxels_hu
-        hu = np.where(hu >= WINDOW_HU[1] - 1, np.float32(_BONE_HU), hu)
-        hu = np.where(hu <= WINDOW_HU[0] + 1, np.float32(_AIR_HU), hu)
         try:
-            scores.append(model.read(replace(volume, voxels_hu=hu)).score)
+            scores.append(model.read(with_bone(patient)).score)
         except OutOfScopeError:
             scores.append(-1.0)
     values, truth = np.array(scores), np.array([bool(each.is_bleed.any()) for each in patients])

@@ -32,10 +32,15 @@ def write_tables(bundle: Path, figures: Mapping[str, Any]) -> None:
     figures
         What `docs/figures.json` holds.
     """
+    put_tables(bundle, tables(figures))
+
+
+def put_tables(bundle: Path, text: str) -> None:
+    """Put a text into the page of a bundle, between its two marks."""
     path = bundle / PAGE
     before, rest = path.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    path.write_text(f"{before}{BEGIN}{tables(figures)}{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
 
 
 def tables(figures: Mapping[str, Any]) -> str:

@@ -29,7 +29,10 @@ def test_line_names_finding_where_how_sure_urgency_and_minutes() -> None:
     }
 
 
-@pytest.mark.parametrize("finding", ["hyperdense_region", "intracranial_haemorrhage", "lung_nodule", "lung_mass"])
+@pytest.mark.parametrize(
+    "finding",
+    ["hyperdense_region", "intracranial_haemorrhage", "lung_nodule", "lung_mass", "asymmetry_left_middle_upper"],
+)
 def test_every_finding_of_a_model_that_ships_has_words_of_its_own(finding: str) -> None:
     line = explain("scored", [asdict(BLEED) | {"finding_type": finding, "probability": 0.3}], "urgent", 7)
     for language, anything in {"nl": "bevinding", "fr": "anomalie", "en": "finding"}.items():

@@ -19,7 +19,10 @@ ABSENCE = re.compile(
     r"\bno (?!answer|pathway|model is active)|\bnone\b|\bnothing|(?<!not )excluded",
     re.IGNORECASE,
 )
-FINDINGS = ("hyperdense_region", "lung_nodule", "lung_mass", "no_bleeding", "normal", "", "something_else")
+FINDINGS = (
+    *("hyperdense_region", "lung_nodule", "lung_mass", "asymmetry_left_middle_upper"),
+    *("no_bleeding", "normal", "", "something_else"),
+)
 PATHWAYS = ("stroke", "lung-nodule", "appendicitis")
 LATE = "no answer within 3 minutes"
 
@@ -79,6 +82,10 @@ def test_provisional_negative_is_shown_as_running() -> None:
         (
             PathwayView("stroke", ItemState.SCORED, True, model_id="m", finding_type="hyperdense_region"),
             "hyperdense region, bleeding possible, flagged by m",
+        ),
+        (
+            PathwayView("stroke", ItemState.SCORED, True, model_id="m", finding_type="asymmetry_right_anterior_lower"),
+            "left and right of the brain differ, ischaemia possible (experimental), flagged by m",
         ),
         (PathwayView("stroke", ItemState.SCORED, True, model_id="m"), "finding possible, flagged by m"),
         (PathwayView("stroke", ItemState.SCORED, model_id="m"), "not flagged by m; bleeding not excluded"),

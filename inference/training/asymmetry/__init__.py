@@ -1,0 +1,1 @@
+"""What the asymmetry score says of dark regions at known places: no truth of patients exists."""
