@@ -9,6 +9,7 @@ from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread, stack_size
 
+from ingest.boots import current_boot
 from ingest.ledger import LedgerWriter
 from ingest.listening.alone import only_listener
 from ingest.listening.configuration import ListenerConfiguration
@@ -71,6 +72,7 @@ def serve(
     spare = SpareFiles(told.archive_dir / "spare" / str(number))
     receiver = Receiver(told, archive, journal, tally, SystemClock(), load_site_keys(told.secret_file), spare)
     server = Server(told, receiver, places, sockets)
+    on_ready()  # nobody is heard before every process has recovered: who sends again meets what was answered before
     server.open()
     beside = [
         Thread(target=journal.keep_checkpointing, args=(stop,), name="checkpoint"),
@@ -79,7 +81,6 @@ def serve(
     ]
     for thread in beside:
         thread.start()
-    on_ready()
     stop.wait()
     server.close()
     journal.wake()
@@ -107,7 +108,7 @@ def open_journal(told: ListenerConfiguration, archive: Archive, number: int = 0)
         When the disk does not let us.
     """
     folder = told.archive_dir / "write-ahead" / str(number)
-    log = WriteAheadLog(folder, told.log_bytes // MAX_SEGMENTS) if told.is_durable else None
+    log = WriteAheadLog(folder, told.log_bytes // MAX_SEGMENTS, boot=current_boot()) if told.is_durable else None
     journal = Journal(LedgerWriter(told.archive_dir / "ledger" / str(number)), log, InstanceFiles(archive))
     try:
         journal.recover()

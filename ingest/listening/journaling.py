@@ -71,12 +71,15 @@ class Journal:
         found = list(self.log.records())
         restored: list[str] = []
         for record in found:
-            entry = json.loads(record.meta)
+            entry, meta = json.loads(record.meta), record.meta
             if record.payload:
-                self.files.restore(entry["locator"], record.payload)
+                stored = self.files.restore(entry["locator"], record.payload, may_be_torn=self.log.machine_went_down)
+                if stored.locator != entry["locator"]:  # somebody took the name after the process was killed
+                    entry |= {"locator": stored.locator, "outcome": "conflict"}
+                    meta = encode_entry(entry)
             restored.append(entry["locator"])
             # A duplicate of an entry that the ledger has already changes nothing for whoever reads it.
-            self.ledger.append(record.meta, counts=False)
+            self.ledger.append(meta, counts=False)
         self.files.sync(restored)
         self.ledger.sync()
         self.log.open()
@@ -151,9 +154,9 @@ class Journal:
         """
         promise.file.fill(content)
         self.ledger.append(promise.entry, counts=True)
-        promise.file.close()
         if self.log is not None:
             self.log.settle(promise.serial)
+        promise.file.close()
 
     def note(self, entry: dict[str, Any]) -> None:
         """Write down something else than an accepted instance."""

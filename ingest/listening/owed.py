@@ -8,7 +8,6 @@ from threading import Event as Flag
 from threading import Lock
 
 from ingest.listening.promise import Promise
-from voorrang.archive.durable import ArchiveFullError
 from voorrang.logs import get_logger
 
 AGAIN_SECONDS = 0.5
@@ -21,7 +20,7 @@ class Owed:
     Parameters
     ----------
     keep
-        Does for a promise and its bytes what is to be done, or raises `ArchiveFullError`.
+        Does for a promise and its bytes what is to be done.
     """
 
     def __init__(self, keep: Callable[[Promise, memoryview], None]) -> None:
@@ -33,23 +32,27 @@ class Owed:
         """Return how many wait: one for each association at most, since nothing is promised meanwhile."""
         return len(self._waiting)
 
-    def add(self, promise: Promise, content: bytes) -> None:
+    def add(self, promise: Promise, content: bytes, why: Exception) -> None:
         """Take over what could not be kept."""
         self._waiting.append((promise, content))
+        _tell(why)
 
     def step(self) -> None:
-        """Keep what can be kept now, the oldest first."""
+        """Ask once for each: what can be kept now is."""
         with self._lock:
-            while self._waiting:
-                promise, content = self._waiting[0]
+            for _ in range(len(self._waiting)):
+                promise, content = self._waiting.popleft()
                 try:
                     self._keep(promise, memoryview(content))
-                except ArchiveFullError as error:
-                    get_logger().error("an instance waits in the write-ahead log", reason=str(error))
-                    return
-                self._waiting.popleft()
+                except Exception as error:  # noqa: BLE001 - told, and tried again: it was answered
+                    self._waiting.append((promise, content))
+                    _tell(error)
 
     def run(self, stop: Flag) -> None:
         """Ask again and again until told to stop."""
         while not stop.wait(AGAIN_SECONDS):
             self.step()
+
+
+def _tell(why: Exception) -> None:
+    get_logger().error("an instance waits in the write-ahead log", reason=str(why) or type(why).__name__)

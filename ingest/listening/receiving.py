@@ -65,7 +65,7 @@ class Receiver:
         self.journal = journal
         self._clock = clock
         self._heads = HeadIndex(keys)
-        self.owed = Owed(self._keep)
+        self.owed = Owed(self._keep_owed)
 
     def incoming(self) -> Incoming:
         """Return the memory that an association needs."""
@@ -164,13 +164,17 @@ class Receiver:
             return
         try:
             self._keep(promise, incoming.content())
-        except ArchiveFullError as error:
-            get_logger().error("an instance waits in the write-ahead log", reason=str(error))
-            self.owed.add(promise, bytes(incoming.content()))
+        except Exception as error:  # noqa: BLE001 - its sender was answered: whatever the fault, it is done later
+            self.owed.add(promise, bytes(incoming.content()), error)
+            self.tally.add(Count.OWED)
 
     def _keep(self, promise: Promise, content: memoryview) -> None:
         self.journal.keep(promise, content)
         self._count("new", len(content))
+
+    def _keep_owed(self, promise: Promise, content: memoryview) -> None:
+        self._keep(promise, content)
+        self.tally.add(Count.OWED, -1)
 
     def _count(self, outcome: str, size_bytes: int) -> None:
         self.tally.add(_COUNTS[outcome])

@@ -39,7 +39,8 @@ class Workers:
     count
         How many.
     work
-        What each does, with its number and what it calls when it is ready; returns its exit code.
+        What each does, with its number and what it calls when it is ready, which returns when all are; returns its
+        exit code.
     on_death
         Called with number and process id of one that died.
     """
@@ -50,6 +51,7 @@ class Workers:
         self._pids: dict[int, int] = {}
         self._count = count
         self._reading, self._writing = os.pipe()
+        self._gate, self._keeper = os.pipe()  # closed until all are ready
 
     def start(self, stop: Flag) -> bool:
         """Start all and wait until each is ready; False when one gave up or died often before, or when told to stop."""
@@ -71,6 +73,7 @@ class Workers:
                 ready.discard(number)
             if stop.is_set():
                 return False
+        self._open_gate()
         return True
 
     def keep(self, stop: Flag) -> None:
@@ -81,6 +84,7 @@ class Workers:
 
     def end(self) -> None:
         """Ask all to stop, wait, and kill what does not."""
+        self._open_gate()
         for pid in self._pids.values():
             os.kill(pid, signal.SIGTERM)
         deadline = monotonic() + STOP_SECONDS
@@ -90,6 +94,15 @@ class Workers:
         for pid in self._pids.values():
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+    def _tell_ready(self, number: int) -> None:
+        os.write(self._writing, bytes([number]))
+        os.read(self._gate, 1)  # nothing: its other end is closed when all are ready
+
+    def _open_gate(self) -> None:
+        if self._keeper >= 0:
+            os.close(self._keeper)
+            self._keeper = -1
 
     def _replace(self, number: int, pid: int, stop: Flag) -> None:
         get_logger().error("a listening process died; it is replaced", number=number)
@@ -113,9 +126,10 @@ class Workers:
             return
         code = 1
         try:
+            self._open_gate()  # our end of it
             end_with_parent()
             if not is_orphan(parent):
-                code = self._work(number, lambda: _tell(self._writing, number))
+                code = self._work(number, lambda: self._tell_ready(number))
         except ConfigurationError as problem:
             sys.stderr.write(f"voorrang: {problem}\n")
         except Exception as error:  # noqa: BLE001 - told here; whoever forked us sees that we ended, and forks anew
@@ -124,7 +138,3 @@ class Workers:
         finally:
             sys.stderr.flush()
             os._exit(code)
-
-
-def _tell(descriptor: int, number: int) -> None:
-    os.write(descriptor, bytes([number]))

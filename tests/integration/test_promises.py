@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import socket
+import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event as Flag
-from time import sleep
+from threading import Thread
 
 import pytest
-from pydicom import Dataset
 
-from ingest.admission import Request, StoreStatus
-from ingest.ledger import Position, read_entries
+from ingest.admission import StoreStatus
+from ingest.ledger import LedgerWriter
 from ingest.listening.association import Association
-from ingest.listening.incoming import Incoming
-from ingest.listening.negotiation import Negotiator
 from ingest.listening.pacing import Pacer
 from ingest.recovery import recover
 from ingest.tally import Count
@@ -25,17 +21,9 @@ from tests import pdus
 from tests.integration.crashing import SEGMENT, Machine
 from tests.integration.filling import files_at_most
 from tests.integration.knocking import TIMEOUT_SECONDS, read_pdu
-from tests.integration.listening import (
-    CT,
-    EXPLICIT_LITTLE,
-    Station,
-    encoded,
-    make_ct,
-    make_stack,
-    make_station,
-    own_database,
-)
-from voorrang.archive import Archive, ArchiveFullError, promised_files
+from tests.integration.listening import Station, encoded, make_ct, make_stack, make_station, own_database
+from tests.integration.promising import CONTENT, UIDS, answer_only, outcomes, promised, served, waited_for
+from voorrang.archive import Archive, ArchiveFullError
 from voorrang.archive.instance_files import InstanceFiles
 from voorrang.archive.promised_files import PromisedFile, lock
 from voorrang.archive.write_ahead_log import BLOCK
@@ -43,8 +31,7 @@ from voorrang.clock import ManualClock
 
 pytestmark = pytest.mark.integration
 
-UIDS = ("1.2.3", "1.2.3.1", "1.2.3.1.1")
-CONTENT = memoryview(bytes(128) + b"DICM" + b"the bytes of an instance")
+ROW = bytes(range(256)) * 400
 
 
 @pytest.fixture
@@ -66,29 +53,6 @@ def station(tmp_path: Path, clock: ManualClock) -> Iterator[Station]:
 @pytest.fixture
 def machine(station: Station, tmp_path: Path) -> Machine:
     return Machine(station, tmp_path / "synced", SEGMENT)
-
-
-def promised(files: InstanceFiles) -> PromisedFile:
-    made = files.promise(*UIDS, len(CONTENT))
-    assert made is not None
-    return made[1]
-
-
-def answer_only(machine: Machine, ds: Dataset) -> Incoming:
-    """Receive an instance as far as its answer; what follows it does not happen."""
-    incoming = machine.receiver.incoming()
-    request = Request(CT, str(ds.SOPInstanceUID), "SCANNER", "VOORRANG")
-    machine.receiver.begin(incoming, request, EXPLICIT_LITTLE)
-    content = encoded(ds)
-    incoming.room(len(content))[:] = content
-    incoming.filled(len(content))
-    assert machine.receiver.finish(incoming, request, EXPLICIT_LITTLE) == StoreStatus.SUCCESS
-    return incoming
-
-
-def outcomes(machine: Machine) -> list[str]:
-    entries, _ = read_entries(machine.ledger, Position(), 100)
-    return [entry["outcome"] for entry in entries if entry["kind"] == "instance"]
 
 
 class TestName:
@@ -146,6 +110,87 @@ class TestName:
         with pytest.raises(ArchiveFullError, match="still to be written"):
             files.store(*UIDS, CONTENT)
         file.close()
+
+    def test_who_waited_for_one_looks_at_the_next(
+        self, files: InstanceFiles, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, has_begun = promised(files), Flag()
+
+        def lock_the_next(descriptor: int) -> None:
+            if not has_begun.is_set():  # meanwhile the first gives its name up and another takes it
+                has_begun.set()
+                first.withdraw()
+                second = promised(files)
+                second.fill(CONTENT)
+                second.close()
+            lock(descriptor)
+
+        monkeypatch.setattr("voorrang.archive.instance_files.lock", lock_the_next)
+        assert files.store(*UIDS, CONTENT).outcome == "duplicate"
+        assert len(list(archive.instances())) == 1
+
+    def test_a_part_that_somebody_removed_is_said(self, files: InstanceFiles) -> None:
+        promised(files).close()
+        part, descriptor = files.open_part()
+        os.close(descriptor)
+        Path(part).unlink()
+        with pytest.raises(ArchiveFullError, match="No such file"):
+            files.name(*UIDS, part, len(CONTENT))
+
+    def test_withdrawn_where_nothing_can_be_removed_it_is_in_nobodys_way(
+        self, files: InstanceFiles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = promised(files)
+
+        def refuse(path: str) -> None:
+            raise OSError(30, "Read-only file system")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", refuse)
+            file.withdraw()
+        assert files.store(*UIDS, CONTENT).outcome == "new"
+
+
+class TestKilledWhileItWrites:
+    """One process of the listener is killed; another is sent the same before its successor has read the log."""
+
+    @pytest.fixture
+    def machine(self, station: Station, tmp_path: Path) -> Machine:
+        return Machine(station, tmp_path / "synced", SEGMENT, boot="this run")
+
+    def kill(self, machine: Machine, written_bytes: int) -> None:
+        incoming = answer_only(machine, make_ct(1, PixelData=ROW))
+        assert incoming.promise is not None
+        file = incoming.promise.file
+        os.pwrite(file.descriptor, incoming.content()[:written_bytes], 0)
+        file.close()
+        machine.receiver.journal.close()
+
+    def beside(self, machine: Machine) -> Machine:
+        return Machine(machine.station, machine.synced, SEGMENT, boot="this run", number=1)
+
+    @pytest.mark.parametrize("written_bytes", [0, 30_000])
+    def test_the_same_bytes_are_there_once(self, machine: Machine, written_bytes: int) -> None:
+        self.kill(machine, written_bytes)
+        self.beside(machine).receive(make_ct(1, PixelData=ROW))
+        machine.start()
+        machine.holds(make_ct(1, PixelData=ROW))
+
+    @pytest.mark.parametrize("written_bytes", [0, 30_000])
+    def test_other_bytes_are_kept_beside(self, machine: Machine, written_bytes: int) -> None:
+        other = make_ct(1, PixelData=ROW[::-1])
+        self.kill(machine, written_bytes)
+        self.beside(machine).receive(other)
+        machine.start()
+        machine.holds(make_ct(1, PixelData=ROW), other)
+        assert outcomes(machine) == ["conflict"]
+
+    def test_a_part_of_it_gets_no_row(self, machine: Machine) -> None:
+        self.kill(machine, 30_000)
+        assert recover(machine.station.runtime, machine.station.intake) == 0
+        machine.start()
+        machine.holds(make_ct(1, PixelData=ROW))
+        machine.has_rows(make_ct(1, PixelData=ROW))
 
 
 class TestCrash:
@@ -205,6 +250,46 @@ class TestDiskThatRefuses:
         machine.holds(first, second)
         machine.has_rows(first, second)
 
+    def test_one_that_is_refused_for_long_holds_up_no_other(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = answer_only(machine, make_ct(1)), answer_only(machine, make_ct(2))
+        assert first.promise is not None
+        bad, fill = first.promise.file, PromisedFile.fill
+
+        def refuse(file: PromisedFile, content: memoryview) -> None:
+            raise ArchiveFullError("the disk refused")
+
+        monkeypatch.setattr(PromisedFile, "fill", refuse)
+        for incoming in (first, second):
+            machine.receiver.keep(incoming)
+        monkeypatch.setattr(
+            PromisedFile, "fill", lambda file, content: refuse(file, content) if file is bad else fill(file, content)
+        )
+        machine.receiver.owed.step()
+        assert len(machine.receiver.owed) == 1
+        assert machine.receiver.tally.read(Count.OWED) == 1
+
+    def test_a_fault_of_ours_loses_nothing_either(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+        incoming = answer_only(machine, make_ct(1))
+
+        def fail(ledger: LedgerWriter, entry: bytes, counts: bool) -> None:
+            raise RuntimeError
+
+        stop = Flag()
+        with monkeypatch.context() as patch:
+            patch.setattr(type(machine.receiver.journal.ledger), "append", fail)
+            patch.setattr("ingest.listening.owed.AGAIN_SECONDS", 0)
+            machine.receiver.keep(incoming)
+            asking = Thread(target=machine.receiver.owed.run, args=(stop,))
+            asking.start()
+            machine.receiver.owed.step()
+        stop.set()
+        asking.join()
+        machine.receiver.owed.step()
+        assert outcomes(machine) == ["new"]
+        assert machine.receiver.tally.read(Count.OWED) == 0
+
 
 class TestAssociation:
     def test_the_answer_does_not_wait_for_the_file(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +307,38 @@ class TestAssociation:
             assert outcomes(machine) == ["new"]
             ended.result(TIMEOUT_SECONDS)
         machine.holds(make_ct(1))
+
+    def test_who_is_held_back_is_promised_nothing_yet(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+        log = machine.receiver.journal.log
+        assert log is not None
+        reached = []
+        monkeypatch.setattr(Pacer, "wait", lambda pacer, title: reached.append((log.reached(), outcomes(machine))))
+        with served(machine) as (peer, ended):
+            peer.sendall(pdus.store_message(str(make_ct(1).SOPInstanceUID), encoded(make_ct(1))))
+            assert read_pdu(peer)[0] == pdus.DATA
+            peer.sendall(pdus.pdu(pdus.RELEASE, bytes(4)))
+            ended.result(TIMEOUT_SECONDS)
+        assert reached == [(0, [])]
+        assert machine.station.stored() != []
+
+    def test_who_does_not_hear_its_answer_holds_up_nothing(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[list[str]] = []
+        answer = Association._answer
+        monkeypatch.setattr(Association, "_hears", lambda association: False)
+
+        def see_and_answer(*given: object) -> None:
+            seen.append(outcomes(machine))
+            answer(*given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Association, "_answer", see_and_answer)
+        with served(machine) as (peer, ended):
+            peer.sendall(pdus.store_message(str(make_ct(1).SOPInstanceUID), encoded(make_ct(1))))
+            assert read_pdu(peer)[0] == pdus.DATA
+            peer.sendall(pdus.pdu(pdus.RELEASE, bytes(4)))
+            ended.result(TIMEOUT_SECONDS)
+        assert seen == [["new"]]
 
     def test_a_sender_that_goes_before_its_answer_takes_nothing_away(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
@@ -258,32 +375,3 @@ class TestAssociation:
             ended.result(TIMEOUT_SECONDS)
         machine.holds(make_ct(1))
         machine.has_rows(make_ct(1))
-
-
-@contextmanager
-def served(machine: Machine) -> Iterator[tuple[socket.socket, Future[None]]]:
-    """Serve one association in a thread; give the peer's end of it, agreed on, and what tells that it has ended."""
-    ours, theirs = socket.socketpair()
-    receiver = machine.receiver
-    pacer = Pacer(receiver.configuration, lambda _: None)
-    association = Association(ours, "a peer", receiver, Negotiator(), pacer, lambda _: None, lambda: False)
-    with ours, theirs, ThreadPoolExecutor(1) as thread:
-        ended = thread.submit(association.run)
-        theirs.settimeout(TIMEOUT_SECONDS)
-        theirs.sendall(pdus.associate_request())
-        assert read_pdu(theirs)[0] == pdus.ACCEPTED
-        yield theirs, ended
-
-
-@contextmanager
-def waited_for() -> Iterator[Flag]:
-    """Give what is set when somebody finds a file locked."""
-    found = Flag()
-
-    def look_again(seconds: float) -> None:
-        found.set()
-        sleep(seconds)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(promised_files, "sleep", look_again)
-        yield found
