@@ -10,6 +10,7 @@ from inference.model import Model
 
 _PLACES = {
     "ich": ("inference.builtin.haemorrhage", "Haemorrhage"),
+    "lung-nodule": ("inference.builtin.nodule", "LungNodule"),
     "reference-head": ("inference.reference.head", "ReferenceHead"),
     "reference-lung": ("inference.reference.lung", "ReferenceLung"),
 }

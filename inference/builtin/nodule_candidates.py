@@ -1,8 +1,8 @@
 """
 Places in the lungs that may be nodules: dense and faint blobs of many sizes, far more than there are nodules.
 
-As in the reference CAD, tissue thicker than the size looked for is taken away first, so that what sits on the chest wall
-stands free. Unlike there, a second and lower density range keeps ground glass, and next to nothing is refused: a
+As in the reference CAD, tissue thicker than the size looked for is taken away first, so that what sits on the chest
+wall stands free. Unlike there, a second and lower density range keeps ground glass, and next to nothing is refused: a
 network judges what is found here.
 
 References
@@ -140,7 +140,7 @@ def _roundness(smooth: Voxels, points: npt.NDArray[np.int64]) -> npt.NDArray[np.
     unit = np.eye(3, dtype=np.int64)
 
     def at(step: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        return smooth[tuple((points + step).T)].astype(np.float64)
+        return np.asarray(smooth[tuple((points + step).T)], dtype=np.float64)
 
     hessian = np.empty((len(points), 3, 3))
     for i in range(3):
@@ -150,4 +150,4 @@ def _roundness(smooth: Voxels, points: npt.NDArray[np.int64]) -> npt.NDArray[np.
             hessian[:, i, j] = hessian[:, j, i] = (at(along) + at(-along) - at(across) - at(-across)) / 4
     curvature = -np.linalg.eigvalsh(hessian)
     most, least = curvature[:, 0], curvature[:, 2]
-    return np.where(most > 0, least / np.maximum(most, 1e-12), 0.0)
+    return np.asarray(np.where(most > 0, least / np.maximum(most, 1e-12), 0.0), dtype=np.float64)

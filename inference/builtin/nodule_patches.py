@@ -79,4 +79,4 @@ def facts_of(candidates: Sequence[Candidate]) -> Facts:
 
 
 def _as_bytes(hu: npt.NDArray[np.float32]) -> Bytes:
-    return np.rint(np.clip((hu - _AIR_HU) / _RANGE_HU, 0, 1) * _LEVELS).astype(np.uint8)
+    return np.asarray(np.rint(np.clip((hu - _AIR_HU) / _RANGE_HU, 0, 1) * _LEVELS), dtype=np.uint8)

@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("model", help="run a model over a folder; list, add, activate, suspend models")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     run_one = verbs.add_parser("run", help="a model over the DICOM files of a folder, no services needed")
-    run_one.add_argument("name", help="ich, reference-head, reference-lung, or a bundle that was added")
+    run_one.add_argument("name", help="ich, lung-nodule, reference-head, reference-lung, or a bundle that was added")
     run_one.add_argument("folder", type=Path, help="searched with all within it; what is not DICOM is ignored")
     run_one.add_argument("--json", action="store_true", help="one JSON line per series and nothing else")
     run_one.set_defaults(run=run_model)

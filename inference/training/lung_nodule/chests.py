@@ -9,7 +9,7 @@ from inference.series_files import find_series
 from inference.training.lung_nodule.placing import Chest, Known
 from inference.volume import Volume
 from voorrang.demo.phantoms.canvas import Phantom
-from voorrang.demo.phantoms.chest import make_chest
+from voorrang.demo.phantoms.chest import Nodule, make_chest
 from voorrang.dicom.geometry import series_geometry
 
 THIN, THICK = "chest-c3n-00247", "chest-a0002"
@@ -17,6 +17,8 @@ KNOWN = {
     THIN: (Known((-81.2, -191.2, -192.0), 30.0),),  # a mass of about 25 mm, by the description of the data
     THICK: (Known((-60.2, -101.2, 192.0), 55.0),),  # an adenocarcinoma of 40 to 75 mm, by the boxes of the data set
 }
+
+DEMO_NODULES = (Nodule((-78.0, -12.0, 140.0), 15.0), Nodule((80.0, 30.0, 60.0), 10.0, is_attached=True))
 
 
 def read_chest(data: Path, name: str) -> Chest:
@@ -45,3 +47,8 @@ def volume_of(phantom: Phantom) -> Volume:
     z, y, x = phantom.grid.spacing_mm
     voxels = phantom.voxels_hu.astype("float32")
     return Volume(voxels, phantom.grid.origin_mm, (0.0, 0.0, z), (0.0, y, 0.0), (x, 0.0, 0.0))
+
+
+def demo_chest(seed: int) -> Volume:
+    """Return the phantom of a seed with the two nodules that the demo has."""
+    return volume_of(make_chest(seed, DEMO_NODULES))

@@ -91,7 +91,7 @@ def _box_around(volume: Volume, position_mm: Vector, reach_mm: float) -> tuple[B
 def _cover(
     offsets: list[npt.NDArray[np.float32]], spacing_mm: Vector, radius_mm: float, rng: np.random.Generator
 ) -> Voxels:
-    """Share 0..1 of each voxel that the nodule fills: thin slices of it, averaged to slices as thick as they lie apart."""
+    """Share 0..1 of each voxel that the nodule fills: thin slices averaged to those of the volume."""
     thin = max(1, round(spacing_mm[0] / _SUBSLICE_MM))
     within = (np.arange(thin) + 0.5) / thin - 0.5
     z = (offsets[0][:, None] + within * spacing_mm[0]).ravel()

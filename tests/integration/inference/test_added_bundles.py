@@ -247,7 +247,7 @@ def test_version_that_was_added_last_runs_and_adding_the_older_one_again_goes_ba
 def test_name_that_was_not_added_is_refused_with_those_that_were(name: str, data_dir: Path, tmp_path: Path) -> None:
     main(["model", "add", str(make_bundle(tmp_path / "denser"))])
     with pytest.raises(
-        UnknownModelError, match="expected one of ich, reference-head, reference-lung, denser; `voorrang mod"
+        UnknownModelError, match="expected one of ich, lung-nodule, reference-head, reference-lung, denser"
     ):
         load_model(name, data_dir / "bundles")
 
@@ -261,7 +261,7 @@ def test_added_bundle_is_activated_with_the_digest_of_its_files_and_operating_po
     monkeypatch.setenv("VOORRANG_PATHWAYS_DIR", str(tmp_path / "pathways"))
     who = ("--actor", "j.jansen", "--role", "physicist", "--reason", "pilot")
     activate = ("activate", "denser", "--pathway", "lung-nodule", "--influence", "display", *who)
-    assert "expected one of ich, reference-head, reference-lung" in told(capsys, *activate)[2]
+    assert "expected one of ich, lung-nodule, reference-head, reference-lung" in told(capsys, *activate)[2]
     told(capsys, "add", str(make_bundle(tmp_path / "denser")))
     assert told(capsys, *activate)[0] == 0
     values = shown(capsys, "denser")
