@@ -129,8 +129,8 @@ def _phantoms(figures: Mapping[str, Any]) -> list[str]:
     normal = [value for each in phantoms for value in each["normal"]]
     demo = [value for each in phantoms for value in each["demo"]]
     return [
-        f"{len(normal)} chest phantoms of seeds that training did not have, shipped network: without nodules the "
-        f"highest score is {max(normal):.3f}, {sum(v >= point for v in normal)} are flagged; of the demo's two "
-        f"nodules in each, {sum(v >= point for v in demo)} of {len(demo)} lie at or above the operating point, the lowest at "
-        f"{min(demo):.3f}."
+        f"{len(normal)} chest phantoms of seeds that training did not have, shipped network: without nodules the",
+        f"highest score is {max(normal):.3f}, {sum(v >= point for v in normal)} are flagged; of the demo's two nodules",
+        f"in each, {sum(v >= point for v in demo)} of {len(demo)} lie at or above the operating point, the lowest",
+        f"at {min(demo):.3f}.",
     ]

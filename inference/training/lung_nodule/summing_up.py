@@ -61,7 +61,7 @@ def subgroups(groups: Sequence[Sequence[Read]]) -> dict[str, dict[str, dict[str,
             hits = zip(read.case.nodules, a.nodules > limits[0], b.nodules > limits[1], strict=True)
             rows += [(nodule, bool(x), bool(y)) for nodule, x, y in hits]
     sizes = {f"{low:.0f}-{high:.0f} mm": _of_size(low, high) for low, high in SIZES_MM}
-    kinds = {kind: _of_kind(kind) for kind in KINDS}
+    kinds: dict[str, Belongs] = {kind: _of_kind(kind) for kind in KINDS}
     places: dict[str, Belongs] = {
         "attached": lambda n: n.is_attached,
         "free": lambda n: not n.is_attached,
