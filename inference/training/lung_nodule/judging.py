@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from inference.builtin.axial import as_seen
 from inference.builtin.nodule import marks_of
@@ -74,23 +74,31 @@ def read_cases(source: str, data: Path, network: NoduleNetwork, numbers: Sequenc
     numbers
         Which cases.
     keep
-        Folder for the marks of the reference CAD, which are those of any network.
+        Folder for the marks, under a name of these weights, so that an interruption costs one case.
     """
     keep.mkdir(parents=True, exist_ok=True)
     chest = chest_of(data, source, numbers[0])
+    weights = _name_of(network)
     found = []
     for number in numbers:
         chest = chest_of(data, source, number) if source == PHANTOM else chest
         planted = unseen_case(chest, source, number)
         case = Case(source, number, planted.nodules, ignored_of(chest))
-        own = placed(planted.volume, marks_of(network, as_seen(planted.volume), MOST_MARKS, 0.0))
-        found.append(Read(case, own, _reference_kept(planted.volume, keep / f"reference-{source}-{number}.json")))
+        own = _kept(keep / f"own-{weights}-{source}-{number}.json", partial(own_marks, network, planted.volume))
+        by_rules = _kept(keep / f"reference-{source}-{number}.json", partial(reference_marks, planted.volume))
+        found.append(Read(case, own, by_rules))
     return found
 
 
 def ignored_of(chest: Chest) -> tuple[Spot, ...]:
     """Return where marks count neither way: real masses of a scan."""
     return tuple(Spot(known.position_mm, known.reach_mm) for known in chest.known)
+
+
+def own_marks(network: NoduleNetwork, volume: Volume) -> tuple[Placed, ...]:
+    """Return the marks of a network, as many as 100 and from any score on."""
+    seen = as_seen(volume)
+    return placed(seen, marks_of(network, seen, MOST_MARKS, 0.0))
 
 
 def reference_marks(volume: Volume) -> tuple[Placed, ...]:
@@ -108,8 +116,15 @@ def placed(volume: Volume, marks: Sequence[Mark]) -> tuple[Placed, ...]:
     return tuple(Placed(volume.to_patient_mm(one.index), float(one.score)) for one in marks)
 
 
-def _reference_kept(volume: Volume, path: Path) -> tuple[Placed, ...]:
+def _kept(path: Path, make: Callable[[], tuple[Placed, ...]]) -> tuple[Placed, ...]:
     if not path.is_file():
-        path.write_text(json.dumps([asdict(one) for one in reference_marks(volume)]), encoding="utf-8")
+        path.write_text(json.dumps([asdict(one) for one in make()]), encoding="utf-8")
     kept = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(Placed(tuple(np.array(each["position_mm"]).tolist()), each["score"]) for each in kept)
+    return tuple(Placed((x, y, z), each["score"]) for each in kept for x, y, z in [each["position_mm"]])
+
+
+def _name_of(network: NoduleNetwork) -> str:
+    digest = hashlib.sha256()
+    for values in network.state_dict().values():
+        digest.update(values.numpy().tobytes())
+    return digest.hexdigest()[:12]
