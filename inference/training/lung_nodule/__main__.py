@@ -34,13 +34,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--bundle", type=Path, default=FOLDER / "lung-nodule", help="where the weights are or go; the package's own"
     )
+    parser.add_argument(
+        "--vendor",
+        type=Path,
+        nargs=2,
+        metavar=("FOLDER", "CONFIGS"),
+        help="train: a third party's bundle to compare with",
+    )
     asked = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     torch.set_num_threads(_THREADS)
     if asked.what == "train":
         if asked.work is None or asked.data is None:
             parser.error("train needs --data and --work")
-        sys.stdout.write(json.dumps(train(asked.data, asked.work, asked.bundle), indent=2) + "\n")
+        vendor = (asked.vendor[0], asked.vendor[1]) if asked.vendor else None
+        sys.stdout.write(json.dumps(train(asked.data, asked.work, asked.bundle, vendor), indent=2) + "\n")
         return 0
     found = evaluate(asked.data, asked.bundle)
     is_same = seen_again(found, asked.bundle)

@@ -84,8 +84,8 @@ def read_cases(source: str, data: Path, network: NoduleNetwork, numbers: Sequenc
         chest = chest_of(data, source, number) if source == PHANTOM else chest
         planted = unseen_case(chest, source, number)
         case = Case(source, number, planted.nodules, ignored_of(chest))
-        own = _kept(keep / f"own-{weights}-{source}-{number}.json", partial(own_marks, network, planted.volume))
-        by_rules = _kept(keep / f"reference-{source}-{number}.json", partial(reference_marks, planted.volume))
+        own = kept_marks(keep / f"own-{weights}-{source}-{number}.json", partial(own_marks, network), planted.volume)
+        by_rules = kept_marks(keep / f"reference-{source}-{number}.json", reference_marks, planted.volume)
         found.append(Read(case, own, by_rules))
     return found
 
@@ -111,16 +111,22 @@ def reference_marks(volume: Volume) -> tuple[Placed, ...]:
     return placed(volume, strongest(marks, volume.spacing_mm, MOST_MARKS, 0.0))
 
 
+def kept_marks(path: Path, mark_all: Callable[[Volume], tuple[Placed, ...]], volume: Volume) -> tuple[Placed, ...]:
+    """Return the marks of a model in a volume: those of the file where there is one, which is written otherwise."""
+    if not path.is_file():
+        path.write_text(json.dumps([asdict(one) for one in mark_all(volume)]), encoding="utf-8")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(Placed((x, y, z), each["score"]) for each in kept for x, y, z in [each["position_mm"]])
+
+
+def volume_of_case(data: Path, case: Case) -> Volume:
+    """Return the volume of a case, made again."""
+    return unseen_case(chest_of(data, case.source, case.number), case.source, case.number).volume
+
+
 def placed(volume: Volume, marks: Sequence[Mark]) -> tuple[Placed, ...]:
     """Return marks at their places in the patient."""
     return tuple(Placed(volume.to_patient_mm(one.index), float(one.score)) for one in marks)
-
-
-def _kept(path: Path, make: Callable[[], tuple[Placed, ...]]) -> tuple[Placed, ...]:
-    if not path.is_file():
-        path.write_text(json.dumps([asdict(one) for one in make()]), encoding="utf-8")
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(Placed((x, y, z), each["score"]) for each in kept for x, y, z in [each["position_mm"]])
 
 
 def _name_of(network: NoduleNetwork) -> str:

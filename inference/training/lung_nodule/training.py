@@ -24,6 +24,7 @@ from inference.training.lung_nodule.fitting import Recipe
 from inference.training.lung_nodule.folds import ALL, FOLDS, SOURCES, WITHOUT_THICK, WITHOUT_THIN, Fold, network_for
 from inference.training.lung_nodule.judging import Read, numbers_of, placed, read_cases, reference_marks
 from inference.training.lung_nodule.placing import Chest
+from inference.training.lung_nodule.rival import against
 from inference.training.lung_nodule.summing_up import (
     at_threshold,
     failures,
@@ -37,9 +38,13 @@ from inference.training.shipping import ship_weights
 RECIPE = Recipe()
 WEIGHTS = "models/lung-nodule.pt"
 POINT_AT = 0.5  # false positives per scan
+RIVAL_CASES = 8
+
+Vendor = tuple[Path, Path]
+"""The maker's folder and our configuration over it."""
 
 
-def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
+def train(data: Path, work: Path, bundle: Path, vendor: Vendor | None = None) -> dict[str, Any]:
     """
     Train without each scan and on all, measure on what was left out, ship.
 
@@ -51,6 +56,8 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
         For what is kept between runs.
     bundle
         Gets weights, digest, operating point and `docs/figures.json`.
+    vendor
+        A third party's detector to compare with, on the first cases of the scan of thin slices; None: none is.
 
     Returns
     -------
@@ -70,6 +77,7 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
         "real": of_groups([reads[WITHOUT_THIN], reads[WITHOUT_THICK]]),
         "groups": {fold.judged_on[0]: of_group(reads[fold]) for fold in FOLDS},
         "subgroups": subgroups([reads[fold] for fold in FOLDS]),
+        **({"demonstrator": _rival(vendor, reads[WITHOUT_THIN], data, work)} if vendor is not None else {}),
         "failures": [each for fold in FOLDS for each in failures(reads[fold])],
         "point": {
             "chosen": round(max(points.values()), 3),
@@ -87,6 +95,11 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     write_between_marks(bundle, tables(found))
     return found
+
+
+def _rival(vendor: Vendor, reads: Sequence[Read], data: Path, work: Path) -> dict[str, Any]:
+    folder, configs = vendor
+    return against(folder, configs, reads[:RIVAL_CASES], data, work / "marks" / WITHOUT_THIN.name)
 
 
 def _read(fold: Fold, network: NoduleNetwork, data: Path, work: Path) -> list[Read]:
