@@ -29,10 +29,7 @@ MARGIN = 2
 CACHED_SIDE = SIDE + 2 * MARGIN
 
 _CENTRAL, _OUTSIDE = 0.7, 1.2  # of the radius: nearer is a nodule, further is none, between is not used
-_CENTRAL_MM, _OUTSIDE_MM = (
-    1.8,
-    3.5,
-)  # but at least so near, and so far beyond the surface: small ones are a voxel or two
+_CENTRAL_MM = 1.0
 _NEAR_MM = 15.0
 _FAR_KEPT = 150
 _PHANTOM_KEPT = 500
@@ -128,10 +125,10 @@ def labelled(chest: Chest, planted: Planted, far_kept: int, rng: np.random.Gener
         if any(known.holds(position) for known in chest.known):
             continue
         apart = [(float(np.linalg.norm(np.subtract(position, n.position_mm))), n.diameter_mm) for n in planted.nodules]
-        inside = [d for gap, d in apart if gap < max(_CENTRAL * d / 2, _CENTRAL_MM)]
+        inside = [d for gap, d in apart if gap < max(_CENTRAL * d / 2, min(_CENTRAL_MM, d / 2))]
         if inside:
             kept.append((candidate, inside[0]))
-        elif any(gap < max(_OUTSIDE * d / 2, d / 2 + _OUTSIDE_MM) for gap, d in apart):
+        elif any(gap < _OUTSIDE * d / 2 for gap, d in apart):
             continue
         elif any(gap < d / 2 + _NEAR_MM for gap, d in apart):
             kept.append((candidate, 0.0))

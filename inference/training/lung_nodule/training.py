@@ -38,7 +38,7 @@ from inference.training.shipping import ship_weights
 RECIPE = Recipe()
 WEIGHTS = "models/lung-nodule.pt"
 POINT_AT = 0.5  # false positives per scan
-RIVAL_CASES = 8
+RIVAL_CASES = 4
 
 Vendor = tuple[Path, Path]
 """The maker's folder and our configuration over it."""
