@@ -11,6 +11,7 @@ from inference.model import Model
 _PLACES = {
     "asymmetry": ("inference.builtin.asymmetry.model", "Asymmetry"),
     "ich": ("inference.builtin.haemorrhage", "Haemorrhage"),
+    "lung-nodule": ("inference.builtin.nodule", "LungNodule"),
     "reference-head": ("inference.reference.head", "ReferenceHead"),
     "reference-lung": ("inference.reference.lung", "ReferenceLung"),
 }

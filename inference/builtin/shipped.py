@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -33,6 +33,15 @@ class HeadSlices(BaseModel):
     listed_from: float = Field(ge=0, le=1)
 
 
+class LungCandidates(BaseModel):
+    """The answer is a logit and a size of each candidate in the lungs; the highest are listed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["lung_candidates"]
+    listed_from: float = Field(ge=0, le=1)
+
+
 class ShippedContract(BaseModel):
     """`configs/voorrang.json` of a shipped bundle: that of any bundle, with a reading of its own."""
 
@@ -44,7 +53,7 @@ class ShippedContract(BaseModel):
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
     networks: dict[str, WeightsFile] = Field(min_length=1, max_length=1)
     sha256: dict[str, Digest]
-    reading: HeadSlices
+    reading: Annotated[HeadSlices | LungCandidates, Field(discriminator="kind")]
 
 
 class ShippedBundle:

@@ -17,13 +17,13 @@ import numpy as np
 from voorrang.bench.measured import Measured
 from voorrang.bench.report import Say
 from voorrang.demo.phantoms.canvas import Grid, Phantom
+from voorrang.demo.phantoms.chest import make_chest
 from voorrang.demo.phantoms.head import make_head
-from voorrang.demo.phantoms.series import Person, StudyContext, make_series
-from voorrang.demo.studies import BLEED, DEMO_SEED, HEAD
+from voorrang.demo.phantoms.series import Acquisition, Person, StudyContext, make_series
+from voorrang.demo.studies import BLEED, CHEST, DEMO_SEED, HEAD, NODULES
 
 SLICES, ROWS, ROUNDS = 300, 512, 3
 THREADS = 2
-_FIELD_MM = 230.4
 _NOBODY = Person("Bench^Nobody", "BENCH-1", date(1960, 1, 1), "O")
 _NOTE = (
     "one series of {slices} slices of {rows}x{rows} on disk, page cache warm, a process of its own with {threads} "
@@ -65,19 +65,29 @@ def measure_models(scratch: Path, say: Say, slices: int = SLICES, rows: int = RO
 
 def write_head(folder: Path, slices: int, rows: int) -> None:
     """Write the demo's head with a bleed as one series of thin slices, whatever their number: it is stretched."""
-    coarse = make_head(DEMO_SEED, BLEED)
+    _write_stretched(folder, make_head(DEMO_SEED, BLEED), HEAD, (slices, rows))
+
+
+def write_chest(folder: Path, slices: int, rows: int) -> None:
+    """Write the demo's chest with its nodules as one series of thin slices, whatever their number: it is stretched."""
+    _write_stretched(folder, make_chest(DEMO_SEED, NODULES), CHEST, (slices, rows))
+
+
+def _write_stretched(folder: Path, coarse: Phantom, acquisition: Acquisition, size: tuple[int, int]) -> None:
+    slices, rows = size
     n, side = coarse.voxels_hu.shape[0], coarse.voxels_hu.shape[1]
     along, across = np.arange(slices) * n // slices, np.arange(rows) * side // rows
     voxels = coarse.voxels_hu[along][:, across][:, :, across]
-    spacing = (n * coarse.grid.spacing_mm[0] / slices, _FIELD_MM / rows, _FIELD_MM / rows)
+    step_mm = side * coarse.grid.spacing_mm[1] / rows
+    spacing = (n * coarse.grid.spacing_mm[0] / slices, step_mm, step_mm)
     grid = Grid.centred(voxels.shape, spacing, coarse.grid.origin_mm[2])
     study = StudyContext(_NOBODY, "BENCH0001", datetime(2026, 11, 25, 10, tzinfo=UTC))
     folder.mkdir(parents=True)
-    for number, ds in enumerate(make_series(Phantom(grid, voxels), HEAD, study, random.Random(DEMO_SEED))):
+    for number, ds in enumerate(make_series(Phantom(grid, voxels), acquisition, study, random.Random(DEMO_SEED))):
         ds.save_as(folder / f"{number:04}.dcm", enforce_file_format=True)
 
 
-_STUDIES: Mapping[str, Callable[[Path, int, int], None]] = {"ich": write_head}
+_STUDIES: Mapping[str, Callable[[Path, int, int], None]] = {"ich": write_head, "lung-nodule": write_chest}
 
 
 def _read(name: str, folder: Path, rounds: int) -> dict[str, Any]:

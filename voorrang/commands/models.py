@@ -25,7 +25,8 @@ def add_parser(commands: Any) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     run_one = verbs.add_parser("run", help="a model over the DICOM files of a folder, no services needed")
     run_one.add_argument(
-        "name", help="ich, reference-head, reference-lung, asymmetry (experimental), or a bundle that was added"
+        "name",
+        help="ich, lung-nodule, reference-head, reference-lung, asymmetry (experimental), or a bundle that was added",
     )
     run_one.add_argument("folder", type=Path, help="searched with all within it; what is not DICOM is ignored")
     run_one.add_argument("--json", action="store_true", help="one JSON line per series and nothing else")

@@ -12,7 +12,7 @@ from inference.builtin.cards import FIGURES, FOLDER
 from inference.training.asymmetry.card import tables
 from inference.training.asymmetry.evaluating import evaluate, seen_again
 from inference.training.asymmetry.usual import usual
-from inference.training.ich.card import put_tables
+from inference.training.cards import write_between_marks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     figures = FOLDER / "asymmetry" / FIGURES
     if asked.write:
         figures.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        put_tables(figures.parent.parent, tables(found))
+        write_between_marks(figures.parent.parent, tables(found))
     is_same = seen_again(found["scores"], found["rules_digest"], json.loads(figures.read_text(encoding="utf-8")))
     sys.stdout.write(json.dumps({**found, "as_on_the_card": is_same}, indent=2) + "\n")
     return 0 if is_same else 1

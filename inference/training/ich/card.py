@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from inference.builtin.cards import PAGE
-
-BEGIN, END = "<!-- figures: written by training -->\n", "<!-- end of figures -->\n"
+from inference.training.cards import write_between_marks
 
 _NAMES = {
     "patient_auc": "AUC of patients",
@@ -32,15 +30,7 @@ def write_tables(bundle: Path, figures: Mapping[str, Any]) -> None:
     figures
         What `docs/figures.json` holds.
     """
-    put_tables(bundle, tables(figures))
-
-
-def put_tables(bundle: Path, text: str) -> None:
-    """Put a text into the page of a bundle, between its two marks."""
-    path = bundle / PAGE
-    before, rest = path.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    path.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
+    write_between_marks(bundle, tables(figures))
 
 
 def tables(figures: Mapping[str, Any]) -> str:

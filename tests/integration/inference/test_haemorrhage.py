@@ -20,7 +20,8 @@ from inference.scope import OutOfScopeError, ScopeCode
 from inference.training.ich.evaluating import Found, evaluate, seen_again
 from inference.training.ich.phantoms import BLEED, unseen_phantom
 from inference.training.ich.phantoms import volume_of as as_volume
-from inference.training.ich.shipping import MOST_BYTES, WEIGHTS
+from inference.training.ich.shipping import WEIGHTS
+from inference.training.shipping import MOST_BYTES
 from inference.volume import Volume
 from tests.unit.inference.instances import as_file, make_instance
 from voorrang.demo.phantoms.chest import make_chest

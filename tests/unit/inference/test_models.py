@@ -16,5 +16,5 @@ def test_every_named_model_loads_and_says_who_it_is(name: str) -> None:
 
 
 def test_an_unknown_name_is_told_with_those_that_are_known() -> None:
-    with pytest.raises(UnknownModelError, match=r"'ichor'.*ich, reference-head, reference-lung"):
+    with pytest.raises(UnknownModelError, match=r"'ichor'.*ich, lung-nodule, reference-head, reference-lung"):
         load_model("ichor")

@@ -111,6 +111,7 @@ def test_the_study_of_a_model_is_one_that_it_scores(
     found = inference_models.measure_models(tmp_path, say, slices=62, rows=128, rounds=1)
     assert found.figures["ich_s_per_study"] == found.rows[0]["seconds"][0] > 0
     assert found.figures["ich_peak_rss_mb"] > 0
+    assert found.figures["lung_nodule_s_per_study"] == found.rows[1]["seconds"][0] > 0
 
 
 def test_a_study_that_is_refused_has_no_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

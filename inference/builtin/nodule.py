@@ -1,0 +1,117 @@
+"""The trained model for lung nodules and masses on chest CT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inference.builtin.axial import as_seen
+from inference.builtin.cards import FOLDER
+from inference.builtin.nodule_candidates import find_candidates
+from inference.builtin.nodule_network import NoduleNetwork, judged, network_of
+from inference.builtin.nodule_patches import Patches, at_two_scales, facts_of
+from inference.builtin.shipped import LungCandidates, ShippedBundle
+from inference.model import LocatedFinding, Opinion
+from inference.reference.lungs import find_lungs
+from inference.reference.nodule_rules import Mark, strongest
+from inference.scope import OutOfScopeError, ScopeCode, ScopeReason
+from inference.volume import Volume
+from voorrang.errors import ConfigurationError
+
+MAX_FINDINGS = 10
+MASS_OVER_MM = 30.0  # Hansell et al., Fleischner Society glossary, Radiology 2008;246:697-722
+
+
+class LungNodule:
+    """
+    Mark lung nodules and masses: candidates by rules, each judged by a small network.
+
+    Its card, docs/models/lung-nodule.md, says on what it was trained and what was measured. Research. Not CE-marked.
+    Not for clinical use.
+
+    Parameters
+    ----------
+    folder
+        Of the bundle; None: the one that ships.
+
+    Raises
+    ------
+    ConfigurationError
+        When its weights are missing, or not those of its contract.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        bundle = ShippedBundle(folder or FOLDER / "lung-nodule")
+        contract = bundle.contract
+        if not isinstance(contract.reading, LungCandidates):
+            raise ConfigurationError(f"reading is {contract.reading.kind}, expected lung_candidates")
+        self.model_id = contract.model
+        self.version = bundle.metadata.version
+        self.weights_digest = bundle.weights_digest
+        self.operating_point = contract.operating_points[0].score
+        self.scope = contract.scope
+        self._label = contract.labels[0]
+        self._listed_from = contract.reading.listed_from
+        self._network = network_of(bundle.weights())
+
+    def read(self, volume: Volume) -> Opinion:
+        """
+        Read one volume.
+
+        Parameters
+        ----------
+        volume
+            Of axial slices, HU.
+
+        Returns
+        -------
+        Opinion
+            At most ten findings, highest score first; the score of the whole is that of the highest, 0 where nothing is
+            listed.
+
+        Raises
+        ------
+        OutOfScopeError
+            Code anatomy when there are no lungs.
+        """
+        seen = as_seen(volume)
+        kept = marks_of(self._network, seen, MAX_FINDINGS, self._listed_from)
+        findings = tuple(self._finding(seen, one) for one in kept)
+        return Opinion(max((finding.score for finding in findings), default=0.0), findings)
+
+    def _finding(self, volume: Volume, one: Mark) -> LocatedFinding:
+        position = volume.to_patient_mm(one.index)
+        return LocatedFinding(
+            type="lung_mass" if one.diameter_mm > MASS_OVER_MM else self._label,
+            score=round(one.score, 4),
+            position_mm=position,
+            diameter_mm=round(one.diameter_mm, 1),
+            box_mm=volume.box_around(position, one.diameter_mm),
+        )
+
+
+def marks_of(network: NoduleNetwork, volume: Volume, at_most: int, from_score: float) -> list[Mark]:
+    """
+    Return what a network marks in a chest CT, one mark for each thing, the highest first.
+
+    Parameters
+    ----------
+    network
+        Ready to compute.
+    volume
+        Rows to the back, columns to the left, slices upwards.
+    at_most, from_score
+        How many are kept, and from which score.
+
+    Raises
+    ------
+    OutOfScopeError
+        Code anatomy when there are no lungs.
+    """
+    lungs = find_lungs(volume)
+    if lungs is None:
+        raise OutOfScopeError(ScopeReason(ScopeCode.ANATOMY, "No lungs are found; a chest is asked."))
+    scales = at_two_scales(volume, lungs)
+    candidates = find_candidates(scales.fine, lungs, volume.spacing_mm)
+    answers = judged(network, Patches(scales).of(candidates), facts_of(candidates))
+    marks = (Mark(c.index, float(size), float(score)) for c, (score, size) in zip(candidates, answers, strict=True))
+    return strongest(marks, volume.spacing_mm, at_most, from_score)

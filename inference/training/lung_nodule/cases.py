@@ -1,0 +1,123 @@
+"""What is drawn from which seed: training copies, cases to be judged on, and the sizes of the nodules in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from inference.reference.reduction import reduced
+from inference.training.lung_nodule.chests import THICK, THIN, phantom_chest, read_chest
+from inference.training.lung_nodule.placing import Chest, Planted, with_nodules
+
+SEED = 20261130
+PHANTOM = "phantom"
+TRAINING_PHANTOMS = range(3000, 3024)  # never those of a test, of the demo or of a case to be judged on
+UNSEEN_PHANTOMS = range(100, 116)
+UNSEEN_CASES = range(20)
+NODULES_PER_CASE = 4
+SIZES_MM = ((4.0, 8.0), (8.0, 15.0), (15.0, 30.0))
+THICK_SIZES_MM = SIZES_MM[1:]  # in slices of 8 mm a smaller one is not seen by anyone
+
+_TRAINING, _UNSEEN = 1, 2
+_NODULES_PER_COPY = 14
+_SHARE_MASSES = 0.12
+_MASS_MM = (30.0, 60.0)
+_SMALLEST_MM = {3.0: 4.0, 6.0: 6.0, 8.0: 7.0, 9.0: 8.0, 4.0: 4.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """
+    A way to see a chest in training, and how many copies with nodules are made of it.
+
+    Parameters
+    ----------
+    source
+        `THIN`, `THICK` or `PHANTOM`.
+    slice_mm
+        Distance between slices.
+    copies
+        With nodules.
+    """
+
+    source: str
+    slice_mm: float
+    copies: int
+
+
+# Slices of 3 mm are averaged to 6 and 9; those of 8 mm are also taken as if they lay 4 mm apart: a flat chest, but one
+# with the grain and vessels of a patient, in slices that are thinner.
+VARIANTS = (
+    Variant(THIN, 3.0, 22),
+    Variant(THIN, 6.0, 8),
+    Variant(THIN, 9.0, 8),
+    Variant(THICK, 8.0, 14),
+    Variant(THICK, 4.0, 22),
+)
+
+
+def as_variant(chest: Chest, variant: Variant) -> Chest:
+    """Return a chest with slices as far apart as the variant asks."""
+    volume = chest.volume
+    now = volume.spacing_mm[0]
+    if variant.slice_mm == now:
+        return chest
+    if variant.slice_mm > now:
+        volume = reduced(volume, (variant.slice_mm, volume.spacing_mm[1], volume.spacing_mm[2]))
+        return Chest.of(chest.name, volume, chest.known)
+    flat = replace(volume, slice_step_mm=(0.0, 0.0, volume.slice_step_mm[2] * variant.slice_mm / now))
+    known = tuple(replace(k, position_mm=flat.to_patient_mm(volume.to_index(k.position_mm))) for k in chest.known)
+    return Chest.of(chest.name, flat, known)
+
+
+def training_copy(chest: Chest, variant: Variant, number: int) -> Planted:
+    """Return a copy of a chest with about 14 nodules and masses, by number."""
+    rng = np.random.default_rng([SEED, _TRAINING, _code(variant.source), round(variant.slice_mm), number])
+    smallest = np.log(_SMALLEST_MM[variant.slice_mm])
+    sizes = np.exp(rng.uniform(smallest, np.log(30), _NODULES_PER_COPY))
+    masses = rng.uniform(*_MASS_MM, _NODULES_PER_COPY)
+    return with_nodules(chest, list(np.where(rng.random(_NODULES_PER_COPY) < _SHARE_MASSES, masses, sizes)), rng)
+
+
+def training_phantom(seed: int) -> Chest:
+    """Return a phantom for training; most have more noise than those of the demo."""
+    chest = phantom_chest(seed)
+    rng = np.random.default_rng([SEED, _TRAINING, 0, seed])
+    noise = rng.normal(0, rng.uniform(0, 70), chest.volume.voxels_hu.shape).astype(np.float32)
+    return Chest.of(chest.name, replace(chest.volume, voxels_hu=chest.volume.voxels_hu + noise))
+
+
+def unseen_case(chest: Chest, source: str, number: int) -> Planted:
+    """
+    Return a case to be judged on.
+
+    Parameters
+    ----------
+    chest
+        Without nodules.
+    source
+        `THIN`, `THICK` or `PHANTOM`.
+    number
+        Of the case; for a phantom its seed.
+
+    Returns
+    -------
+    Planted
+        Four nodules of sizes spread evenly over the ranges, in turn.
+    """
+    rng = np.random.default_rng([SEED, _UNSEEN, _code(source), number])
+    ranges = THICK_SIZES_MM if source == THICK else SIZES_MM
+    first = number * NODULES_PER_CASE
+    picked = [ranges[(first + k) % len(ranges)] for k in range(NODULES_PER_CASE)]
+    return with_nodules(chest, [float(rng.uniform(*each)) for each in picked], rng)
+
+
+def chest_of(data: Path, source: str, number: int) -> Chest:
+    """Return the chest of a case: a real scan, or the phantom of that seed."""
+    return phantom_chest(number) if source == PHANTOM else read_chest(data, source)
+
+
+def _code(source: str) -> int:
+    return (PHANTOM, THIN, THICK).index(source)
