@@ -93,7 +93,7 @@ class Accountant:
                 for lane in ("urgent", "routine")
             }
         UNACCOUNTED_INSTANCES.set(self._unaccounted(counts))
-        WAITING_INSTANCES.set(waiting + self._tally(Count.OWED))
+        WAITING_INSTANCES.set(waiting)
         ASSOCIATIONS_OPEN.set(self._tally(Count.ASSOCIATIONS_OPEN))
         for lane, oldest in ages.items():
             OLDEST_WAITING_SECONDS.labels(lane).set((now - oldest).total_seconds() if oldest else 0.0)

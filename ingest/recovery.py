@@ -14,7 +14,6 @@ from ingest.intake import IntakeWorker
 from ingest.part10 import kept_purpose
 from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, received_head
 from ingest.taking import ReceivedInstance
-from voorrang.archive.promised_files import is_unfinished
 from voorrang.logs import get_logger
 from voorrang.runtime import Runtime
 
@@ -56,8 +55,6 @@ def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
     for locator in locators:
         try:
             path = runtime.archive.path(locator)
-            if is_unfinished(path.stat()):
-                continue  # the write-ahead log has its bytes, or it gives its name up when it is sent again
             with path.open("rb") as file:
                 beginning = file.read(HEAD_BYTES)
             ds = read_head(beginning, is_whole=len(beginning) < HEAD_BYTES)

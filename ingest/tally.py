@@ -29,7 +29,6 @@ class Count(IntEnum):
     ASSOCIATIONS_ABORTED = 8
     BYTES = 9
     ECHOES = 10
-    OWED = 11  # answered and in the write-ahead log, and the disk refuses its file
 
 
 def tally_path(archive_dir: Path, number: int) -> Path:
@@ -65,11 +64,10 @@ class Tally:
         self._lock = Lock()
 
     def begin(self) -> None:
-        """Say that a listener starts: nothing is open or owed yet."""
+        """Say that a listener starts: nothing is open yet."""
         self.add(Count.STARTED)
         with self._lock:
-            for count in (Count.ASSOCIATIONS_OPEN, Count.OWED):
-                _SLOT.pack_into(self._slots, count * _SLOT.size, 0)
+            _SLOT.pack_into(self._slots, Count.ASSOCIATIONS_OPEN * _SLOT.size, 0)
 
     def add(self, count: Count, by: int = 1) -> None:
         """Raise a counter, or lower it by a negative number."""

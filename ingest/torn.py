@@ -20,7 +20,6 @@ from ingest.ledger import REFUSAL, LedgerWriter, Position, encode_entry, read_en
 from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head
 from voorrang.archive.archive import SUFFIX, Archive
 from voorrang.archive.durable import refusing_when_full, sync_folder
-from voorrang.archive.promised_files import is_unfinished
 from voorrang.archive.write_ahead_log import WriteAheadLog
 from voorrang.logs import get_logger
 
@@ -121,7 +120,7 @@ def _younger_than(archive: Archive, since_ns: int) -> Iterator[str]:
             continue  # no name has come since
         for path in folder.glob(f"*{SUFFIX}"):
             file = path.stat()
-            if file.st_mtime_ns > since_ns and not is_unfinished(file):  # such a one gives its name up by itself
+            if file.st_mtime_ns > since_ns and file.st_size:  # an empty one gives its name up by itself
                 yield archive.locator(path)
 
 

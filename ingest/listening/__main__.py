@@ -9,7 +9,6 @@ from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread, stack_size
 
-from ingest.boots import current_boot
 from ingest.ledger import LedgerWriter
 from ingest.listening.alone import only_listener
 from ingest.listening.configuration import ListenerConfiguration
@@ -76,7 +75,6 @@ def serve(
     server.open()
     beside = [
         Thread(target=journal.keep_checkpointing, args=(stop,), name="checkpoint"),
-        Thread(target=receiver.owed.run, args=(stop,), name="owed"),
         Thread(target=_keep_filling, args=(spare, stop), name="spare files"),
     ]
     for thread in beside:
@@ -108,7 +106,7 @@ def open_journal(told: ListenerConfiguration, archive: Archive, number: int = 0)
         When the disk does not let us.
     """
     folder = told.archive_dir / "write-ahead" / str(number)
-    log = WriteAheadLog(folder, told.log_bytes // MAX_SEGMENTS, boot=current_boot()) if told.is_durable else None
+    log = WriteAheadLog(folder, told.log_bytes // MAX_SEGMENTS) if told.is_durable else None
     journal = Journal(LedgerWriter(told.archive_dir / "ledger" / str(number)), log, InstanceFiles(archive))
     try:
         journal.recover()

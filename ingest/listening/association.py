@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 import struct
@@ -246,27 +245,16 @@ class Association:
             raise ProtocolError(AbortReason.UNEXPECTED_PDU, "data_set_nobody_asked_for")
         request, store, syntax = self._pending
         self._pending = None
-        self.pacer.wait(store.calling_ae_title)  # before anything is promised
         try:
             status = self.receiver.finish(self._incoming, store, syntax)
         except Exception as error:  # noqa: BLE001 - answered with a code, counted by the sender; the listener goes on
             get_logger().error("C-STORE failed", reason=type(error).__name__)
             get_logger().debug("C-STORE failed", exc_info=True)
             status = StoreStatus.OUT_OF_RESOURCES
+        self._incoming.drop()
         self._stored += status == StoreStatus.SUCCESS
-        if not self._hears():
-            self.receiver.keep(self._incoming)
-        try:
-            self._answer(request.command, request.context_id, status)
-        finally:
-            self.receiver.keep(self._incoming)
-            self._incoming.drop()
-
-    def _hears(self) -> bool:
-        """Tell whether the peer takes an answer at once: one that reads nothing must not hold up what was promised."""
-        asked = select.poll()
-        asked.register(self.connection, select.POLLOUT)
-        return bool(asked.poll(0))
+        self.pacer.wait(store.calling_ae_title)
+        self._answer(request.command, request.context_id, status)
 
     def _answer(self, command: Command, context_id: int, status: StoreStatus) -> None:
         self.connection.sendall(encode_response(command, context_id, status))

@@ -1,7 +1,7 @@
 """
 The bytes of one instance as they come in: in memory while they are few, and in a part file when they are many.
 
-A part file is written while the rest still comes: the sender is not kept waiting for it at the end.
+The part file is written while the rest still comes: the sender is not kept waiting for it at the end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 
 from xxhash import xxh3_64
 
-from ingest.listening.promise import Promise
 from ingest.listening.protocol import AbortReason, ProtocolError
 from ingest.received import HEAD_BYTES
 from voorrang.archive.archive import Archive
@@ -24,8 +23,7 @@ from voorrang.archive.write_ahead_log import HEAD_BYTES as RECORD_HEAD_BYTES
 
 FIRST_BYTES = 1 << 20
 MAX_IN_MEMORY_BYTES = 4 << 20
-TAKE_IN_BYTES = 96 << 10  # at a time into the digest: no more than the processor's cache holds
-STREAM_BYTES = 250 << 10  # at a time into the part file: fewer calls where processors are busy
+STREAM_BYTES = 96 << 10
 
 
 class Incoming:
@@ -38,31 +36,23 @@ class Incoming:
         Where a part file goes, and whether there is room for it.
     max_bytes
         Of one instance, with what stands before its data set: of a larger one nothing is kept.
-    streams
-        Whether a part file is written also for what stays in memory.
     """
 
-    def __init__(
-        self, archive: Archive, files: InstanceFiles, max_bytes: int = sys.maxsize, *, streams: bool = True
-    ) -> None:
+    def __init__(self, archive: Archive, files: InstanceFiles, max_bytes: int = sys.maxsize) -> None:
         self._archive = archive
         self._files = files
         self._max_bytes = max_bytes
-        self._streams = streams
         self.buffer = mmap.mmap(-1, FIRST_BYTES)
         self.record_head = mmap.mmap(-1, RECORD_HEAD_BYTES)
         self._view = memoryview(self.buffer)
         self._used = 0
-        self._digested = 0  # of what is in memory, how much is in the digest
-        self._written = 0  # and how much in the part file too
-        self._is_streaming = streams
+        self._written = 0  # of what is in memory, how much is in the part file too
         self._spilled = 0
         self._digest = xxh3_64()
         self._descriptor = -1
         self._head = b""
         self.part: str | None = None
         self.indexed: object | None = None  # what was read of the head while the rest still came
-        self.promise: Promise | None = None  # what is still to be done for what was answered
         self.has_new_head = False
         self.failure: ArchiveFullError | None = None
         self.data_set_at = 0
@@ -85,8 +75,8 @@ class Incoming:
     def filled(self, size_bytes: int) -> None:
         """Say that so many bytes of the room are there."""
         self._used += size_bytes
-        if self._used - self._digested >= TAKE_IN_BYTES:
-            self._take_in()
+        if self._used - self._written >= STREAM_BYTES:
+            self._stream()
 
     @property
     def size_bytes(self) -> int:
@@ -109,7 +99,7 @@ class Incoming:
 
     def digest(self) -> int | None:
         """Return XXH3 of all of it, 64 bit, where it was made while the rest still came."""
-        return self._digest.intdigest() if self._digested == self._used else None
+        return self._digest.intdigest() if self._written == self._used else None
 
     def content(self) -> memoryview:
         """Return all of it, while it is in memory."""
@@ -124,8 +114,6 @@ class Incoming:
         ArchiveFullError
             When it could not be written.
         """
-        if self._digested or self._spilled:
-            self._take_in()
         if self.part is not None:
             self._stream()
         if self.failure is not None:
@@ -139,10 +127,9 @@ class Incoming:
     def drop(self) -> None:
         """Forget it, and the part file unless somebody has taken it."""
         self._drop_part()
-        self.failure = self.indexed = self.promise = None
+        self.failure = self.indexed = None
         self.has_new_head = False
-        self._used = self._digested = self._written = self._spilled = 0
-        self._is_streaming = self._streams
+        self._used = self._written = self._spilled = 0
         self._head = b""
         self._digest.reset()
 
@@ -161,35 +148,27 @@ class Incoming:
         """Move what is in memory to the part file."""
         if not self._head:
             self._head = bytes(self._view[: min(self._used, HEAD_BYTES)])
-        self._is_streaming = True
-        self._take_in()
         self._stream()
         self._spilled += self._used
-        self._used = self._digested = self._written = 0
-
-    def _take_in(self) -> None:
-        """Digest what has come, and write to the part file what it lacks where there is to be one."""
-        self.has_new_head = self._digested == 0 and not self._spilled
-        if self.is_too_large:
-            self._let_go()
-        else:
-            self._digest.update(self._view[self._digested : self._used])
-        self._digested = self._used
-        if self._used - self._written >= STREAM_BYTES:
-            self._stream()
+        self._used = self._written = 0
 
     def _stream(self) -> None:
         """Write to the part file what it lacks; once that has failed, what comes is counted and dropped."""
-        if not self._is_streaming or self.is_too_large or self.failure is not None:
+        self.has_new_head = self._written == 0 and not self._spilled
+        piece = self._view[self._written : self._used]
+        self._written = self._used
+        if self.is_too_large:
+            self._let_go()
             return
-        piece, self._written = self._view[self._written : self._used], self._used
-        try:
-            self._archive.require_room(len(piece))
-            self._write(piece)
-        except ArchiveFullError as error:
-            self._fail(error)
-        except OSError as error:
-            self._fail(ArchiveFullError(f"the disk refused: {error.strerror}"))
+        self._digest.update(piece)
+        if self.failure is None:
+            try:
+                self._archive.require_room(len(piece))
+                self._write(piece)
+            except ArchiveFullError as error:
+                self._fail(error)
+            except OSError as error:
+                self._fail(ArchiveFullError(f"the disk refused: {error.strerror}"))
 
     def _let_go(self) -> None:
         """Keep nothing of what is too large; whoever goes on for long is not waited for."""

@@ -15,10 +15,8 @@ from typing import Any
 
 from ingest.ledger import LedgerWriter, encode_entry, segments
 from ingest.listening.incoming import Incoming
-from ingest.listening.promise import Promise
 from voorrang.archive.durable import ArchiveFullError, file_time_ns, refusing_when_full, sync_file_system
 from voorrang.archive.instance_files import InstanceFiles, Stored
-from voorrang.archive.promised_files import PromisedFile
 from voorrang.archive.write_ahead_log import WriteAheadLog
 from voorrang.logs import get_logger
 
@@ -71,15 +69,12 @@ class Journal:
         found = list(self.log.records())
         restored: list[str] = []
         for record in found:
-            entry, meta = json.loads(record.meta), record.meta
+            entry = json.loads(record.meta)
             if record.payload:
-                stored = self.files.restore(entry["locator"], record.payload, may_be_torn=self.log.machine_went_down)
-                if stored.locator != entry["locator"]:  # somebody took the name after the process was killed
-                    entry |= {"locator": stored.locator, "outcome": "conflict"}
-                    meta = encode_entry(entry)
+                self.files.restore(entry["locator"], record.payload)
             restored.append(entry["locator"])
             # A duplicate of an entry that the ledger has already changes nothing for whoever reads it.
-            self.ledger.append(meta, counts=False)
+            self.ledger.append(record.meta, counts=False)
         self.files.sync(restored)
         self.ledger.sync()
         self.log.open()
@@ -121,42 +116,6 @@ class Journal:
             self.ledger.append(encoded, counts)
         finally:
             self.log.settle(serial)
-
-    @property
-    def is_durable(self) -> bool:
-        """Whether there is a log that makes an instance durable before its file is."""
-        return self.log is not None
-
-    def promise(self, entry: dict[str, Any], file: PromisedFile, incoming: Incoming) -> None:
-        """
-        Make an instance durable in the log; when this returns, it may be answered Success, and `keep` follows.
-
-        Raises
-        ------
-        ArchiveFullError
-            When that is not possible: it must not be.
-        """
-        if self.log is None:
-            raise ArchiveFullError("there is no write-ahead log")
-        encoded = encode_entry(entry)
-        written = (incoming.buffer, incoming.size_bytes, incoming.digest())
-        serial = self.log.append(encoded, incoming.record_head, *written)
-        incoming.promise = Promise(file, encoded, serial)
-
-    def keep(self, promise: Promise, content: memoryview) -> None:
-        """
-        Give what was promised its bytes and its entry; the entry last, since whoever reads it opens the file.
-
-        Raises
-        ------
-        ArchiveFullError
-            When the disk refuses: to be tried again, and done after the next start at the latest.
-        """
-        promise.file.fill(content)
-        self.ledger.append(promise.entry, counts=True)
-        if self.log is not None:
-            self.log.settle(promise.serial)
-        promise.file.close()
 
     def note(self, entry: dict[str, Any]) -> None:
         """Write down something else than an accepted instance."""

@@ -20,8 +20,6 @@ from ingest.listening.configuration import ListenerConfiguration
 from ingest.listening.heads import HeadIndex, IndexedHead
 from ingest.listening.incoming import Incoming
 from ingest.listening.journaling import Journal
-from ingest.listening.owed import Owed
-from ingest.listening.promise import Promise
 from ingest.part10 import before_data_set
 from ingest.received import UnreadableInstanceError
 from ingest.tally import Count, Tally
@@ -65,12 +63,10 @@ class Receiver:
         self.journal = journal
         self._clock = clock
         self._heads = HeadIndex(keys)
-        self.owed = Owed(self._keep_owed)
 
     def incoming(self) -> Incoming:
         """Return the memory that an association needs."""
-        limit = self.configuration.max_instance_bytes
-        return Incoming(self.archive, self.files, limit, streams=not self.journal.is_durable)
+        return Incoming(self.archive, self.files, self.configuration.max_instance_bytes)
 
     def begin(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> None:
         """Begin an instance: its data set is poured into `incoming` next."""
@@ -116,7 +112,6 @@ class Receiver:
             incoming.filled(len(room))
             rest = rest[len(room) :]
         status = self.finish(incoming, request, transfer_syntax_uid)
-        self.keep(incoming)
         incoming.drop()
         return status
 
@@ -136,49 +131,12 @@ class Receiver:
         if not self.journal.has_room():
             return Refusal(StoreStatus.OUT_OF_RESOURCES, "intake_full")
         incoming.end()
-        if not self._promise(incoming, head, request):
-            stored = self._write(incoming, head)
-            self.journal.record(self._entry(stored, head, request), stored, incoming)
-            self._count(stored.outcome, stored.size_bytes)
+        stored = self._write(incoming, head)
+        entry = self._entry(stored, head, request)
+        self.journal.record(entry, stored, incoming)
+        self.tally.add(_COUNTS[stored.outcome])
+        self.tally.add(Count.BYTES, stored.size_bytes)
         return None
-
-    def _promise(self, incoming: Incoming, head: IndexedHead, request: Request) -> bool:
-        """Promise an instance that is in memory and new; False when it is something else, or others are owed."""
-        if not (incoming.is_in_memory and self.journal.is_durable) or self.owed:
-            return False
-        promised = self.files.promise(*_uids(head), incoming.size_bytes)
-        if promised is None:
-            return False
-        stored, file = promised
-        try:
-            self.journal.promise(self._entry(stored, head, request), file, incoming)
-        except BaseException:  # nobody is answered
-            file.withdraw()
-            raise
-        return True
-
-    def keep(self, incoming: Incoming) -> None:
-        """Do what is still to be done for an instance that was answered; what the disk refuses is owed from then on."""
-        promise, incoming.promise = incoming.promise, None
-        if promise is None:
-            return
-        try:
-            self._keep(promise, incoming.content())
-        except Exception as error:  # noqa: BLE001 - its sender was answered: whatever the fault, it is done later
-            self.owed.add(promise, bytes(incoming.content()), error)
-            self.tally.add(Count.OWED)
-
-    def _keep(self, promise: Promise, content: memoryview) -> None:
-        self.journal.keep(promise, content)
-        self._count("new", len(content))
-
-    def _keep_owed(self, promise: Promise, content: memoryview) -> None:
-        self._keep(promise, content)
-        self.tally.add(Count.OWED, -1)
-
-    def _count(self, outcome: str, size_bytes: int) -> None:
-        self.tally.add(_COUNTS[outcome])
-        self.tally.add(Count.BYTES, size_bytes)
 
     def _head(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> IndexedHead:
         if isinstance(incoming.indexed, IndexedHead):
@@ -189,7 +147,7 @@ class Receiver:
         )
 
     def _write(self, incoming: Incoming, head: IndexedHead) -> Stored:
-        uids = _uids(head)
+        uids = (head.header.study_instance_uid, head.header.series_instance_uid, head.header.sop_instance_uid)
         if incoming.part is None:
             return self.files.store(*uids, incoming.content())
         if incoming.is_in_memory:
@@ -243,8 +201,3 @@ class Receiver:
         locator = self.archive.quarantine_part(Path(incoming.part or ""), reason)
         incoming.hand_over()
         return locator
-
-
-def _uids(head: IndexedHead) -> tuple[str, str, str]:
-    header = head.header
-    return header.study_instance_uid, header.series_instance_uid, header.sop_instance_uid

@@ -24,6 +24,7 @@ from voorrang.archive.write_ahead_log import BLOCK, WriteAheadLog
 
 SEGMENT = 32 * BLOCK
 MAX_SEGMENTS = 12
+NUMBER = "0"
 
 
 class SyncedFiles(InstanceFiles):
@@ -69,8 +70,6 @@ class Machine:
     station: Station
     synced: Path
     segment_bytes: int
-    boot: str = ""
-    number: int = 0
     answered: list[Dataset] = field(default_factory=list)
     receiver: Receiver = field(init=False)
 
@@ -86,20 +85,20 @@ class Machine:
     @property
     def ledger(self) -> Path:
         """The folder of its ledger."""
-        return self.archive.root / "ledger" / str(self.number)
+        return self.archive.root / "ledger" / NUMBER
 
     @property
     def write_ahead(self) -> Path:
         """The folder of its log."""
-        return self.archive.root / "write-ahead" / str(self.number)
+        return self.archive.root / "write-ahead" / NUMBER
 
     def start(self) -> int:
         """Start a listener as its process does, and return how many entries it recovered."""
         files = SyncedFiles(self.archive, self.synced)
-        log = WriteAheadLog(self.write_ahead, self.segment_bytes, MAX_SEGMENTS, boot=self.boot)
-        journal = AbandonedJournal(SyncedLedger(self.ledger, self.synced / "ledger" / str(self.number)), log, files)
+        log = WriteAheadLog(self.write_ahead, self.segment_bytes, MAX_SEGMENTS)
+        journal = AbandonedJournal(SyncedLedger(self.ledger, self.synced / "ledger" / NUMBER), log, files)
         recovered = journal.recover()
-        tally = Tally(tally_path(self.archive.root, self.number))
+        tally = Tally(tally_path(self.archive.root, 0))
         tally.begin()
         told = listener_configuration(self.station.runtime.settings)
         runtime = self.station.runtime

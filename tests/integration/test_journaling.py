@@ -241,9 +241,10 @@ class TestPowerOff:
         machine.start()
         machine.holds(make_ct(1))
 
-    def test_what_the_ledger_refused_after_the_answer_gets_its_row(self, machine: Machine) -> None:
+    def test_a_duplicate_of_one_that_was_refused_gets_its_row(self, machine: Machine) -> None:
         with refusing_ledger(machine):
-            assert machine.station.receive(make_ct(1)) == [StoreStatus.SUCCESS]
+            assert machine.station.receive(make_ct(1)) == [StoreStatus.OUT_OF_RESOURCES]
+        machine.receive(make_ct(1))
         machine.power_off()
         machine.start()
         machine.holds(make_ct(1))
@@ -331,19 +332,14 @@ class TestFullness:
         journal.look_again()
         assert station.receive(make_ct(99)) == [StoreStatus.SUCCESS]
 
-    def test_a_conflict_that_the_ledger_refuses_is_refused_and_holds_up_no_checkpoint(self, machine: Machine) -> None:
+    @pytest.mark.parametrize("refuses", ["log", "ledger"])
+    def test_what_could_not_be_written_down_is_refused_and_holds_up_no_checkpoint(
+        self, machine: Machine, refuses: str
+    ) -> None:
         machine.receive(make_ct(1))
         log = machine.receiver.journal.log
         assert log is not None
-        with refusing_ledger(machine):
-            assert machine.station.receive(make_ct(1, Rows=5)) == [StoreStatus.OUT_OF_RESOURCES]
-        assert log.reached() == 2
-
-    def test_what_the_log_refuses_is_refused_and_holds_up_no_checkpoint(self, machine: Machine) -> None:
-        machine.receive(make_ct(1))
-        log = machine.receiver.journal.log
-        assert log is not None
-        with files_at_most(2 * BLOCK):
+        with refusing_ledger(machine) if refuses == "ledger" else files_at_most(2 * BLOCK):
             assert machine.station.receive(make_ct(2)) == [StoreStatus.OUT_OF_RESOURCES]
         assert machine.receiver.tally.read(Count.NEW) == 1
         machine.receive(make_ct(3))

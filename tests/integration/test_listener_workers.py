@@ -48,3 +48,31 @@ def test_a_process_that_was_killed_before_it_was_ready_is_replaced(tmp_path: Pat
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "marker"), how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.splitlines()[-1] == said  # after the log
+
+
+GATE = """
+import os, signal, sys
+from threading import Event
+from ingest.listening.workers import Workers
+
+told = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+def work(number, on_ready):
+    os.write(told, b"recovered\\n")
+    on_ready()
+    os.write(told, b"hears\\n")
+    signal.pause()
+    return 0
+
+workers = Workers(3, work, lambda number, pid: None)
+workers.start(Event())
+while os.fstat(told).st_size < 3 * len("recovered hears "):
+    Event().wait(0.01)
+workers.end()
+"""
+
+
+def test_nobody_is_heard_before_every_process_has_recovered(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    subprocess.run([sys.executable, "-c", GATE, str(told)], timeout=60, check=True)
+    assert told.read_text().split() == ["recovered"] * 3 + ["hears"] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import uuid
@@ -19,7 +20,6 @@ from voorrang.archive.durable import (
     sync_folder,
     write_all,
 )
-from voorrang.archive.promised_files import UNFINISHED_MODE, PromisedFile, finish, is_unfinished, lock
 from voorrang.archive.spare_files import SpareFiles
 
 _COMPARE_BYTES = 1 << 20
@@ -85,31 +85,6 @@ class InstanceFiles:
             _unlink(part)
         return stored
 
-    def promise(self, study: str, series: str, instance: str, size_bytes: int) -> tuple[Stored, PromisedFile] | None:
-        """
-        Give an empty file the name of an instance, whose bytes follow; None when somebody has that name.
-
-        Raises
-        ------
-        UnsafeIdentifierError, ArchiveFullError
-            As `store`.
-        """
-        self._archive.require_room(size_bytes)
-        path = self._archive.instance_path(study, series, instance)
-        with refusing_when_full():
-            part, descriptor = self.open_part()
-            is_named = False
-            try:
-                lock(descriptor)
-                is_named = self._give_name(part, path, study, series)
-            finally:
-                if not is_named:
-                    os.close(descriptor)
-                    _unlink(part)
-        if not is_named:
-            return None
-        return Stored(self._archive.locator(path), "new", size_bytes), PromisedFile(path, descriptor)
-
     def adopt(self, study: str, series: str, instance: str, part: str) -> Stored:
         """
         Name a part file that is complete and synced, and make the name durable: for what is too large for memory.
@@ -160,7 +135,7 @@ class InstanceFiles:
         opened = self._spare.open() if self._spare is not None else None
         if opened is None:
             part = self.part()
-            opened = part, os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, UNFINISHED_MODE)
+            opened = part, os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         return opened
 
     def sync(self, locators: Iterable[str]) -> None:
@@ -187,24 +162,9 @@ class InstanceFiles:
                 except FileNotFoundError:
                     continue
 
-    def restore(self, locator: str, part10: memoryview, *, may_be_torn: bool = True) -> Stored:
+    def restore(self, locator: str, part10: memoryview) -> None:
         """
-        Write an instance again where a crash lost it or tore it.
-
-        Parameters
-        ----------
-        locator
-            Where it was to lie.
-        part10
-            Its file.
-        may_be_torn
-            Whether the machine went down: then whatever else lies there is what is left of it. Otherwise a whole file
-            of another data set is another instance, and this one goes beside it.
-
-        Returns
-        -------
-        Stored
-            Where it lies.
+        Write an instance again where a crash of the machine lost it or tore it.
 
         Raises
         ------
@@ -217,31 +177,21 @@ class InstanceFiles:
         if self._archive.root.resolve() not in path.resolve().parents:
             raise UnsafeIdentifierError("locator")
         with refusing_when_full():
-            if _is_whole(path, part10):
-                return Stored(locator, "duplicate", len(part10))
+            if path.is_file() and path.read_bytes() == part10:
+                return
             path.parent.mkdir(parents=True, exist_ok=True)
             part = Path(self.part())
             try:
                 part.write_bytes(part10)
-                if not may_be_torn:
-                    return self._name(str(part), str(path), path.parent.parent.name, path.parent.name, len(part10))
                 part.replace(path)
-                return Stored(locator, "new", len(part10))
             finally:
                 part.unlink(missing_ok=True)
 
     def _name(self, part: str, path: str, study: str, series: str, size: int) -> Stored:
-        finish(part)
-        while True:
-            try:
-                if self._give_name(part, path, study, series) or _replace_unfinished(part, path):
-                    return Stored(self._archive.locator(path), "new", size)
-                if _same_data_set(part, path):
-                    return Stored(self._archive.locator(path), "duplicate", size)
-                break
-            except FileNotFoundError:  # whoever had the name has given it up
-                if not Path(part).exists():
-                    raise
+        if self._give_name(part, path, study, series) or _replace_empty(part, path):
+            return Stored(self._archive.locator(path), "new", size)
+        if _same_data_set(part, path):
+            return Stored(self._archive.locator(path), "duplicate", size)
         beside = f"{path.removesuffix(SUFFIX)}{CONFLICT}{_data_set_digest(part)[:16]}{SUFFIX}"
         outcome = "conflict" if self._give_name(part, beside, study, series) else "duplicate"
         return Stored(self._archive.locator(beside), outcome, size)
@@ -255,34 +205,20 @@ class InstanceFiles:
             return give_name(part, path)
 
 
-def _replace_unfinished(part: str, path: str) -> bool:
+def _replace_empty(part: str, path: str) -> bool:
     """
-    Put a file in the place of one that was given up before it was whole; False when the one that is there is whole.
+    Put a file in the place of an empty one; False when the one that is there is not empty.
 
-    Who had that name was not answered, or the write-ahead log has its bytes. Two that come at once take turns, so that
-    neither overwrites the other; a file whose bytes follow is waited for.
-
-    Raises
-    ------
-    ArchiveFullError
-        When it is waited for in vain.
-    FileNotFoundError
-        When it is another file meanwhile, or none.
+    An instance is never empty: the machine crashed after this one had its name and before it had its bytes, and nobody
+    was answered. Two that come at once take turns, so that neither overwrites the other.
     """
-    with Path(path).open("r+b") as found:
-        lock(found.fileno())
-        mine = os.fstat(found.fileno())
-        if mine.st_ino != Path(path).stat().st_ino:
-            raise FileNotFoundError(path)
-        if not is_unfinished(mine):
+    with Path(path).open("rb") as found:
+        fcntl.flock(found, fcntl.LOCK_EX)
+        mine, there = os.fstat(found.fileno()), Path(path).stat()
+        if there.st_size or mine.st_ino != there.st_ino:
             return False
         Path(part).replace(path)
         return True
-
-
-def _is_whole(path: Path, content: memoryview) -> bool:
-    """Tell whether a file is whole and has this content."""
-    return path.is_file() and not is_unfinished(path.stat()) and path.read_bytes() == content
 
 
 def _unlink(part: str) -> None:

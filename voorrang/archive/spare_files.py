@@ -13,8 +13,6 @@ from pathlib import Path
 from threading import Event as Flag
 from time import monotonic
 
-from voorrang.archive.promised_files import UNFINISHED_MODE
-
 MOST = 400  # a large series
 QUIET_SECONDS = 0.2
 
@@ -72,5 +70,5 @@ class SpareFiles:
         while len(self._paths) < self._most and not stop.is_set() and monotonic() - self._taken_at > QUIET_SECONDS:
             path = f"{self._folder}/{self._next}"
             self._next += 1
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, UNFINISHED_MODE))
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
             self._paths.append(path)

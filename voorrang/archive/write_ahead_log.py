@@ -68,15 +68,12 @@ class WriteAheadLog:
         elsewhere.
     patience_seconds
         How long an append waits for a segment that is free.
-    boot
-        What this run of the machine is called; empty when that is not known.
     """
 
     folder: Path
     segment_bytes: int = SEGMENT_BYTES
     max_segments: int = MAX_SEGMENTS
     patience_seconds: float = PATIENCE_SECONDS
-    boot: str = ""
     pressed: Flag = field(default_factory=Flag)
     _lock: Condition = field(default_factory=Condition)
     _segments: list[_Segment] = field(default_factory=list)
@@ -86,12 +83,6 @@ class WriteAheadLog:
     _checkpoint: int = 0
     _key: int = 0  # of the checksums: a sender that does not know it cannot make an instance that holds a record
     _unsettled: set[int] = field(default_factory=set)
-    _told_boot: str = ""
-
-    @property
-    def machine_went_down(self) -> bool:
-        """Whether the log that was read may be of another run of the machine."""
-        return not self.boot or self._told_boot != self.boot
 
     def records(self) -> Iterator[Record]:
         """Give every whole record that the last checkpoint does not cover, in the order of their numbers."""
@@ -261,13 +252,12 @@ class WriteAheadLog:
             self._key = self._key or secrets.randbits(64)
             return 0
         self._key = int(told["key"])
-        self._told_boot = str(told.get("boot", ""))
         return int(told["serial"])
 
     def _write_checkpoint(self, serial: int, since_ns: int | None = None) -> None:
         part = self.folder / f"{_CHECKPOINT}.part"
         with part.open("wb") as file:
-            file.write(json.dumps({"serial": serial, "key": self._key, "boot": self.boot}).encode())
+            file.write(json.dumps({"serial": serial, "key": self._key}).encode())
             file.flush()
             if since_ns is not None:
                 os.utime(file.fileno(), ns=(since_ns, since_ns))
