@@ -15,7 +15,7 @@ from inference.builtin.cards import FOLDER
 from inference.builtin.head_slices import Frames, Mask, as_channels, find_frames, lookup, upright
 from inference.builtin.lite_network import FirstBlocks, LastBlocks
 from inference.builtin.series_score import probability, series_logit, smoothed_along_z
-from inference.builtin.shipped import ShippedBundle
+from inference.builtin.shipped import ShippedBundle, ShippedModel
 from inference.model import LocatedFinding, Opinion
 from inference.scope import OutOfScopeError, ScopeCode, ScopeReason
 from inference.volume import Box, Volume
@@ -38,7 +38,7 @@ class _Answer:
     logits: npt.NDArray[np.float64]
 
 
-class Haemorrhage:
+class Haemorrhage(ShippedModel):
     """
     Score a head CT for blood inside the skull, of any of five types, and mark the slice that speaks loudest.
 
@@ -58,14 +58,7 @@ class Haemorrhage:
 
     def __init__(self, folder: Path | None = None) -> None:
         bundle = ShippedBundle(folder or FOLDER / "ich")
-        contract = bundle.contract
-        self.model_id = contract.model
-        self.version = bundle.metadata.version
-        self.weights_digest = bundle.weights_digest
-        self.operating_point = contract.operating_points[0].score
-        self.scope = contract.scope
-        self._label = contract.labels[0]
-        self._listed_from = contract.reading.listed_from
+        super().__init__(bundle)
         self._first, self._last = networks(bundle.weights())
 
     def read(self, volume: Volume) -> Opinion:

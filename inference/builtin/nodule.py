@@ -9,7 +9,7 @@ from inference.builtin.cards import FOLDER
 from inference.builtin.nodule_candidates import find_candidates
 from inference.builtin.nodule_network import NoduleNetwork, judged, network_of
 from inference.builtin.nodule_patches import Patches, at_two_scales, facts_of
-from inference.builtin.shipped import LungCandidates, ShippedBundle
+from inference.builtin.shipped import LungCandidates, ShippedBundle, ShippedModel
 from inference.model import LocatedFinding, Opinion
 from inference.reference.lungs import find_lungs
 from inference.reference.nodule_rules import Mark, strongest
@@ -21,7 +21,7 @@ MAX_FINDINGS = 10
 MASS_OVER_MM = 30.0  # Hansell et al., Fleischner Society glossary, Radiology 2008;246:697-722
 
 
-class LungNodule:
+class LungNodule(ShippedModel):
     """
     Mark lung nodules and masses: candidates by rules, each judged by a small network.
 
@@ -41,16 +41,9 @@ class LungNodule:
 
     def __init__(self, folder: Path | None = None) -> None:
         bundle = ShippedBundle(folder or FOLDER / "lung-nodule")
-        contract = bundle.contract
-        if not isinstance(contract.reading, LungCandidates):
-            raise ConfigurationError(f"reading is {contract.reading.kind}, expected lung_candidates")
-        self.model_id = contract.model
-        self.version = bundle.metadata.version
-        self.weights_digest = bundle.weights_digest
-        self.operating_point = contract.operating_points[0].score
-        self.scope = contract.scope
-        self._label = contract.labels[0]
-        self._listed_from = contract.reading.listed_from
+        if not isinstance(bundle.contract.reading, LungCandidates):
+            raise ConfigurationError(f"reading is {bundle.contract.reading.kind}, expected lung_candidates")
+        super().__init__(bundle)
         self._network = network_of(bundle.weights())
 
     def read(self, volume: Volume) -> Opinion:

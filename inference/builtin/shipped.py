@@ -90,3 +90,24 @@ class ShippedBundle:
         """Return the weights as float32."""
         kept: dict[str, Any] = torch.load(self._folder / self._file, weights_only=True, map_location="cpu")
         return {name: value.float() if value.is_floating_point() else value for name, value in kept.items()}
+
+
+class ShippedModel:
+    """
+    What every model of the package says of itself: as its contract has it.
+
+    Parameters
+    ----------
+    bundle
+        Its weights held against their digest.
+    """
+
+    def __init__(self, bundle: ShippedBundle) -> None:
+        contract = bundle.contract
+        self.model_id = contract.model
+        self.version = bundle.metadata.version
+        self.weights_digest = bundle.weights_digest
+        self.operating_point = contract.operating_points[0].score
+        self.scope = contract.scope
+        self._label = contract.labels[0]
+        self._listed_from = contract.reading.listed_from

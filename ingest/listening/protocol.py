@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 
 PDU_HEADER = struct.Struct(">BxI")
 PDV_HEADER = struct.Struct(">IBB")
@@ -17,7 +16,6 @@ HEADER_BYTES = PDU_HEADER.size + PDV_HEADER.size
 MAX_COMMAND_BYTES = 16_384  # a command set holds a handful of short elements
 NO_DATA_SET = 0x0101
 _ELEMENT = struct.Struct("<HHI")
-_RESPONSE = struct.Struct("<" + "HHIH" * 4)  # four elements of one unsigned short each
 _LAST, _COMMAND = 0x02, 0x01
 
 
@@ -147,23 +145,20 @@ def decode_command(data: bytes) -> Command:
 
 def encode_response(command: Command, context_id: int, status: int) -> bytes:
     """Return the P-DATA-TF PDU that answers a request, to be sent in one write (PS3.7 sections 9.3.1.2, 9.3.5.2)."""
-    body = _response_sop_class(command.sop_class_uid) + _RESPONSE.pack(
-        *(0, 0x0100, 2, command.field | 0x8000),
-        *(0, 0x0120, 2, command.message_id),
-        *(0, 0x0800, 2, NO_DATA_SET),
-        *(0, 0x0900, 2, status),
+    body = b"".join(
+        [
+            _element(0x0002, _padded(command.sop_class_uid)),
+            _element(0x0100, struct.pack("<H", command.field | 0x8000)),
+            _element(0x0120, struct.pack("<H", command.message_id)),
+            _element(0x0800, struct.pack("<H", NO_DATA_SET)),
+            _element(0x0900, struct.pack("<H", status)),
+            _element(0x1000, _padded(command.sop_instance_uid)) if command.sop_instance_uid else b"",
+        ]
     )
-    if command.sop_instance_uid:
-        body += _element(0x1000, _padded(command.sop_instance_uid))
     body = _element(0x0000, struct.pack("<I", len(body))) + body
     control = _COMMAND | _LAST
     header = PDU_HEADER.pack(PDUType.DATA, len(body) + 6) + PDV_HEADER.pack(len(body) + 2, context_id, control)
     return header + body
-
-
-@lru_cache(maxsize=64)
-def _response_sop_class(uid: str) -> bytes:
-    return _element(0x0002, _padded(uid))
 
 
 def encode_release_response() -> bytes:
