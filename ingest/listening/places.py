@@ -1,4 +1,4 @@
-"""Who has how many associations, counted over all processes of the listener, in memory that they share."""
+"""Who has how many connections and associations, over all processes of the listener, in memory that they share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import zlib
 from threading import Lock
 
 REGION_BYTES = 4096
+_CONNECTIONS = struct.Struct("<Q")  # how many are open, whether they have asked for an association or not
 _ENTRY = struct.Struct("<II")  # CRC-32 of an address, and how many associations it has
+_MOST_ADDRESSES = (REGION_BYTES - _CONNECTIONS.size) // _ENTRY.size
 
 
 class Places:
@@ -29,8 +31,15 @@ class Places:
         self._shared = shared or mmap.mmap(-1, REGION_BYTES)
         self._index = index
         self._mine: dict[int, int] = {}
+        self._connections = 0
         self._lock = Lock()
         self._write()
+
+    def connected(self, by: int = 1) -> None:
+        """Count a connection, or with -1 one that has ended."""
+        with self._lock:
+            self._connections += by
+            _CONNECTIONS.pack_into(self._shared, self._index * REGION_BYTES, self._connections)
 
     def take(self, address: str, most: int, most_of_one_address: int) -> bool:
         """Take a place for an address; False when there is none, or it has too many."""
@@ -39,7 +48,7 @@ class Places:
             counts = self._counts()
             if sum(counts.values()) >= most or counts.get(key, 0) >= most_of_one_address:
                 return False
-            if key not in self._mine and len(self._mine) >= REGION_BYTES // _ENTRY.size:
+            if key not in self._mine and len(self._mine) >= _MOST_ADDRESSES:
                 return False
             self._mine[key] = self._mine.get(key, 0) + 1
             self._write()
@@ -55,23 +64,26 @@ class Places:
             self._write()
 
     def is_busier(self) -> bool:
-        """Tell whether another process has fewer associations than we have."""
-        totals = [sum(count for _, count in self._region(n)) for n in range(len(self._shared) // REGION_BYTES)]
-        return totals[self._index] > min(totals)
+        """Tell whether another process has fewer connections than we have."""
+        ours = self._connections
+        return any(_CONNECTIONS.unpack_from(self._shared, at)[0] < ours for at in self._regions())
+
+    def _regions(self) -> range:
+        return range(0, len(self._shared), REGION_BYTES)
 
     def _counts(self) -> dict[int, int]:
         found: dict[int, int] = {}
-        for number in range(len(self._shared) // REGION_BYTES):
-            for key, count in self._region(number):
+        for start in self._regions():
+            for key, count in self._region(start):
                 found[key] = found.get(key, 0) + count
         return found
 
-    def _region(self, number: int) -> list[tuple[int, int]]:
-        start = number * REGION_BYTES
-        entries = _ENTRY.iter_unpack(self._shared[start : start + REGION_BYTES])
+    def _region(self, start: int) -> list[tuple[int, int]]:
+        entries = _ENTRY.iter_unpack(self._shared[start + _CONNECTIONS.size : start + REGION_BYTES])
         return [(key, count) for key, count in entries if count]
 
     def _write(self) -> None:
         entries = b"".join(_ENTRY.pack(key, count) for key, count in self._mine.items())
         start = self._index * REGION_BYTES
-        self._shared[start : start + REGION_BYTES] = entries.ljust(REGION_BYTES, b"\0")
+        region = _CONNECTIONS.pack(self._connections) + entries
+        self._shared[start : start + REGION_BYTES] = region.ljust(REGION_BYTES, b"\0")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 PDU_HEADER = struct.Struct(">BxI")
 PDV_HEADER = struct.Struct(">IBB")
@@ -16,6 +17,7 @@ HEADER_BYTES = PDU_HEADER.size + PDV_HEADER.size
 MAX_COMMAND_BYTES = 16_384  # a command set holds a handful of short elements
 NO_DATA_SET = 0x0101
 _ELEMENT = struct.Struct("<HHI")
+_SHORT = struct.Struct("<H")
 _LAST, _COMMAND = 0x02, 0x01
 
 
@@ -145,20 +147,26 @@ def decode_command(data: bytes) -> Command:
 
 def encode_response(command: Command, context_id: int, status: int) -> bytes:
     """Return the P-DATA-TF PDU that answers a request, to be sent in one write (PS3.7 sections 9.3.1.2, 9.3.5.2)."""
-    body = b"".join(
-        [
-            _element(0x0002, _padded(command.sop_class_uid)),
-            _element(0x0100, struct.pack("<H", command.field | 0x8000)),
-            _element(0x0120, struct.pack("<H", command.message_id)),
-            _element(0x0800, struct.pack("<H", NO_DATA_SET)),
-            _element(0x0900, struct.pack("<H", status)),
-            _element(0x1000, _padded(command.sop_instance_uid)) if command.sop_instance_uid else b"",
-        ]
-    )
-    body = _element(0x0000, struct.pack("<I", len(body))) + body
-    control = _COMMAND | _LAST
-    header = PDU_HEADER.pack(PDUType.DATA, len(body) + 6) + PDV_HEADER.pack(len(body) + 2, context_id, control)
-    return header + body
+    uid = _padded(command.sop_instance_uid)
+    before, after = _around_message_id(command.sop_class_uid, command.field, context_id, status, len(uid))
+    return b"".join((before, _SHORT.pack(command.message_id), after, uid))
+
+
+@lru_cache(maxsize=256)
+def _around_message_id(
+    sop_class_uid: str, field: int, context_id: int, status: int, uid_bytes: int
+) -> tuple[bytes, bytes]:
+    """Encode what is alike in the answers of one association: before its message id, and from there to its UID."""
+    before = _element(0x0002, _padded(sop_class_uid)) + _element(0x0100, _SHORT.pack(field | 0x8000))
+    before += _ELEMENT.pack(0, 0x0120, _SHORT.size)
+    after = _element(0x0800, _SHORT.pack(NO_DATA_SET)) + _element(0x0900, _SHORT.pack(status))
+    after += _ELEMENT.pack(0, 0x1000, uid_bytes) if uid_bytes else b""
+    size_bytes = len(before) + _SHORT.size + len(after) + uid_bytes
+    group_length = _element(0x0000, struct.pack("<I", size_bytes))
+    size_bytes += len(group_length)
+    header = PDU_HEADER.pack(PDUType.DATA, size_bytes + 6)
+    header += PDV_HEADER.pack(size_bytes + 2, context_id, _COMMAND | _LAST)
+    return header + group_length + before, after
 
 
 def encode_release_response() -> bytes:

@@ -66,7 +66,8 @@ class Receiver:
 
     def incoming(self) -> Incoming:
         """Return the memory that an association needs."""
-        return Incoming(self.archive, self.files, self.configuration.max_instance_bytes)
+        told = self.configuration
+        return Incoming(self.archive, self.files, told.max_instance_bytes, is_digested=told.is_durable)
 
     def begin(self, incoming: Incoming, request: Request, transfer_syntax_uid: str) -> None:
         """Begin an instance: its data set is poured into `incoming` next."""

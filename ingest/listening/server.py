@@ -128,6 +128,7 @@ class Server:
                 self._begin(connection, str(address[0]), contexts[listening], pacer)
 
     def _begin(self, connection: socket.socket, address: str, context: ssl.SSLContext | None, pacer: Pacer) -> None:
+        self.places.connected()  # at once: the next may come before this one has asked for anything
         self._make_room()
         peer = _Peer(address, connection, monotonic())
         with self._lock:
@@ -161,6 +162,7 @@ class Server:
 
     def _end(self, peer: _Peer) -> None:
         peer.connection.close()
+        self.places.connected(-1)
         with self._lock:
             del self._peers[id(peer)]
         if peer.has_asked:

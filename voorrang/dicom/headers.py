@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Self
 
 Vector = tuple[float, float, float]
@@ -51,11 +52,14 @@ class InstanceHeader:
 
     def to_json(self) -> dict[str, Any]:
         """Return the non-default elements as JSON values."""
-        values = [(name, getattr(self, name)) for name in self.__slots__]
-        return {name: value for name, value in values if value is not None and value != "" and value != ()}
+        return {name: value for name, value in zip(_NAMES, _VALUES(self), strict=True) if value or value == 0}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Rebuild a header from what `to_json` gave; lists become tuples."""
         elements: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**elements)
+
+
+_NAMES = tuple(each.name for each in fields(InstanceHeader))
+_VALUES = attrgetter(*_NAMES)

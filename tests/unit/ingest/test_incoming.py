@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from xxhash import xxh3_64_intdigest
 
 from ingest.admission import Request, StoreStatus
 from ingest.listening.incoming import FIRST_BYTES, MAX_IN_MEMORY_BYTES, STREAM_BYTES, Incoming
@@ -238,3 +239,22 @@ class TestReceiving:
         assert [one.reason for one in station.refused()] == ["disk_full"]
         assert station.receive(large) == [StoreStatus.SUCCESS]
         assert [one.outcome for one in station.received()] == ["new"]
+
+
+def test_whole_pages_are_written_while_more_comes(incoming: Incoming) -> None:
+    whole = pour(incoming, RANDOM[: LARGE - 7], [STREAM_BYTES, 5, STREAM_BYTES])
+
+    there = len(part_of(incoming))
+    assert 0 < there < len(whole)
+    assert there % BLOCK == 0
+    incoming.end()
+    assert part_of(incoming) == whole
+
+
+def test_a_digest_is_made_only_where_the_log_asks_for_it(archive: Archive) -> None:
+    for is_digested in (True, False):
+        incoming = Incoming(archive, InstanceFiles(archive), is_digested=is_digested)
+        whole = pour(incoming, RANDOM[: 4 * STREAM_BYTES])
+        incoming.end()
+        assert incoming.digest() == (xxh3_64_intdigest(whole) if is_digested else None)
+        incoming.drop()
