@@ -212,7 +212,7 @@ def _replace_empty(part: str, path: str) -> bool:
     An instance is never empty: the machine crashed after this one had its name and before it had its bytes, and nobody
     was answered. Two that come at once take turns, so that neither overwrites the other.
     """
-    with Path(path).open("rb") as found:
+    with Path(path).open("r+b") as found:  # for writing: network file systems lock by that
         fcntl.flock(found, fcntl.LOCK_EX)
         mine, there = os.fstat(found.fileno()), Path(path).stat()
         if there.st_size or mine.st_ino != there.st_ino:
