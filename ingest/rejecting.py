@@ -37,7 +37,7 @@ def settle_rejections(runtime: Runtime, connection: Connection, batch: Sequence[
     touched = rejection_store.with_rejections(connection, {one.study_instance_uid for one in mine})
     for found in rejection_store.rejected_series(connection, touched) if touched else []:
         # What is rejected when it comes was in no revision: only a series of which nothing stands is void by that.
-        if found.series_instance_uid in fresh or not found.standing:
+        if not found.is_intact and (found.series_instance_uid in fresh or not found.standing):
             _void(runtime, connection, found)
     return touched
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from ingest.rejection_notes import RejectionNote
 from ingest.tables import claim, instance, rejection, series
 from voorrang.clock import utc
+from voorrang.dicom.manifest import instances_digest
 from voorrang.events.records import RejectionReason
 from voorrang.outbox import insert_once
 
 NOT_IMAGES = ("KO", "PR", "SR")  # what nobody reads by itself
+_OF_SERIES = tuple(series.c[n] for n in ("series_instance_uid", "study_instance_uid", "revision", "instances_digest"))
 
 
 def stands() -> ColumnElement[bool]:
@@ -63,12 +65,26 @@ def with_rejections(connection: Connection, study_instance_uids: Collection[str]
 
 @dataclass(frozen=True, slots=True)
 class RejectedSeries:
-    """A series of which instances are rejected; `standing` is how many of those that are here are not."""
+    """
+    A series of which instances are rejected.
+
+    Parameters
+    ----------
+    series_instance_uid, study_instance_uid, revision
+        The series as it is now.
+    standing
+        How many of the instances that are here are not rejected.
+    is_intact
+        Whether the revision is made of just those: nothing that is rejected was in it.
+    reason, rejected_at
+        Of the last word.
+    """
 
     series_instance_uid: str
     study_instance_uid: str
     revision: int
     standing: int
+    is_intact: bool
     reason: RejectionReason
     rejected_at: datetime
 
@@ -77,7 +93,7 @@ def rejected_series(connection: Connection, study_instance_uids: Collection[str]
     """Return the series of some studies that have rejected instances here; the last word says why."""
     r = rejection.c
     here = (
-        select(series.c.series_instance_uid, series.c.study_instance_uid, series.c.revision, r.reason, r.rejected_at)
+        select(*_OF_SERIES, r.reason, r.rejected_at)
         .join(instance, instance.c.series_instance_uid == series.c.series_instance_uid)
         .join(rejection, r.sop_instance_uid == instance.c.sop_instance_uid)
         .where(
@@ -89,17 +105,18 @@ def rejected_series(connection: Connection, study_instance_uids: Collection[str]
         .distinct()
     )
     last = {row.series_instance_uid: row for row in connection.execute(here)}
-    return [
-        RejectedSeries(
-            uid, row.study_instance_uid, row.revision, _standing(connection, uid), row.reason, utc(row.rejected_at)
-        )
-        for uid, row in sorted(last.items())
-    ]
+    found = []
+    for uid, row in sorted(last.items()):
+        standing = _standing(connection, uid)
+        is_intact = row.instances_digest == instances_digest(standing)
+        why = (row.reason, utc(row.rejected_at))
+        found.append(RejectedSeries(uid, row.study_instance_uid, row.revision, len(standing), is_intact, *why))
+    return found
 
 
-def _standing(connection: Connection, series_instance_uid: str) -> int:
+def _standing(connection: Connection, series_instance_uid: str) -> Sequence[str]:
     where = (instance.c.series_instance_uid == series_instance_uid) & stands()
-    return int(connection.execute(select(func.count()).select_from(instance).where(where)).scalar_one())
+    return connection.execute(select(instance.c.sop_instance_uid).where(where)).scalars().all()
 
 
 def void_claims(connection: Connection, found: RejectedSeries, now: datetime) -> None:

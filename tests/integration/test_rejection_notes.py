@@ -232,3 +232,34 @@ class TestInference:
         worker.on_series_completed(make_event(make_series_completed()))
 
         assert told(worker.runtime) == []
+
+
+def test_a_second_note_about_the_same_images_voids_nothing(station: Station) -> None:
+    stack = make_stack()
+    receive(station, *stack)
+    receive(station, make_note(*stack[-2:]))
+    receive(station, make_note(*stack[-2:], number=2))
+
+    assert completed(station) == [(1, 12), (2, 10)]
+    assert rejected(station) == [(1, "quality")]
+
+
+def test_a_note_about_what_never_came_voids_nothing(station: Station) -> None:
+    stack = make_stack()
+    receive(station, *stack)
+    receive(station, make_note(stack[-1]))
+    receive(station, make_note(make_ct(77), number=2))
+
+    assert completed(station) == [(1, 12), (2, 11)]
+    assert rejected(station) == [(1, "quality")]
+
+
+def test_a_late_image_that_is_rejected_before_it_was_in_a_revision_voids_nothing(station: Station) -> None:
+    receive(station, *make_stack())
+    stray = make_ct(40)
+    station.receive(stray)
+    station.take_in()
+    receive(station, make_note(stray))
+
+    assert completed(station) == [(1, 12)]
+    assert rejected(station) == []
