@@ -15,6 +15,7 @@ from tests.integration.worklist_world import (
     STROKE,
     World,
     make_answer,
+    make_confirmation,
     make_study,
     serving,
     uid,
@@ -24,6 +25,7 @@ from tests.neighbours.mail import Hook, Mailbox, mail_server, web_server
 from voorrang.__main__ import main
 from voorrang.metrics import ESCALATIONS
 from voorrang.pathways.pathway import EscalationRule
+from voorrang.register import Influence
 from worklist.orders.facts import Standing
 from worklist.reading import ending, log
 from worklist.reading.log import Act, Reader
@@ -221,3 +223,46 @@ def test_a_pathway_without_a_rule_and_a_negative_are_told_to_nobody(night: Night
 
     assert [night.after(0), night.after(5), night.after(5)] == [0, 0, 0]
     assert night.words(1) == night.words(2) == ""
+
+
+def test_a_flag_that_was_gone_and_is_back_is_told_of(night: Night) -> None:
+    night.flag(1)
+    assert night.after(2) == 0
+    night.world.tell(make_answer(1, 0.1, revision=2))
+    assert night.after(5) == 0
+
+    night.world.tell(make_answer(1, 0.95, revision=3))
+    assert night.after(4.9) == 0
+    assert night.after(0.2) == 1
+
+
+def test_a_model_that_was_suspended_for_minutes_has_its_finding_told(night: Night) -> None:
+    night.flag(1)
+    night.world.suspend()
+    night.world.ranking.step()
+    assert night.after(5) == 0
+
+    night.world.activate()
+    night.world.ranking.step()
+    assert night.after(0) == night.after(4.9) == 0
+    assert night.after(0.2) == 1
+
+
+def test_of_what_is_only_displayed_nobody_is_told(night: Night) -> None:
+    night.world.activate(influence=Influence.DISPLAY)
+    night.flag(1)
+
+    assert night.world.row(1).pathways[0].flagged
+    assert night.after(6) == night.after(60) == 0
+
+
+def test_a_clock_that_was_put_back_hides_no_flag(night: Night) -> None:
+    night.world.clock.advance(120)
+    night.world.tell(make_study(1, arrived_at=night.world.clock.now()), make_answer(1, 0.1), make_confirmation(1))
+    assert night.after(1) == 0
+
+    night.world.clock.advance(-1800)
+    night.world.tell(make_answer(1, 0.9, revision=2))
+    night.world.reading.judge(uid(1), ANNA, "agree", None)
+    assert night.after(0) == night.after(34) == 0
+    assert night.after(3) + night.after(0) > 0

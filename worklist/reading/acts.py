@@ -106,7 +106,7 @@ class Reading:
         def act(connection: Connection, now: datetime) -> int:
             """Write the judgement with what it is about."""
             _require_known(connection, item_key)
-            ai_shown = shown.shown_at(connection, item_key, now)
+            ai_shown = shown.shown_now(connection, item_key)
             if not ai_shown:
                 raise ActRefusedError(Refusal.NOTHING_SHOWN)
             about = [answer.model_dump(mode="json") for answer in ai_shown]
@@ -130,7 +130,7 @@ class Reading:
             last = mine[-1]
             line = log.write(connection, Act.UNDONE, item_key, by, now, {"undoes": last.id})
             if last.act is Act.JUDGED:
-                now_shown = shown.shown_at(connection, item_key, now)
+                now_shown = shown.shown_now(connection, item_key)
                 announcing.judged(self.runtime, connection, line, "undone", now_shown, last.id)
             else:
                 self._reopen(connection, item_key, by, now)
@@ -164,7 +164,7 @@ class Reading:
         self._decide(lambda *_: None)
 
     def _open(self, connection: Connection, item_key: str, by: Reader, how: HowOpened, now: datetime) -> Claim:
-        ai_shown = shown.shown_at(connection, item_key, now)
+        ai_shown = shown.shown_now(connection, item_key)
         about: Any = None if ai_shown is None else [answer.model_dump(mode="json") for answer in ai_shown]
         reading = log.append(connection, Act.OPENED, item_key, by, now, {"how": how, "ai_shown": about})
         held = claims.take(connection, item_key, by, reading, now)

@@ -43,19 +43,24 @@ def begin(
     next_at: datetime,
     ended: WhyEnded | None,
 ) -> bool:
-    """Write a finding down once; one that has `ended` already is never told."""
+    """
+    Write a finding down once; one that has `ended` already is never told.
+
+    One that was unflagged and is flagged again goes on with its steps; False when it is known otherwise.
+    """
+    key = {"item_key": item_key, "pathway": pathway, "model_id": model_id}
     values = {
-        "item_key": item_key,
-        "pathway": pathway,
-        "model_id": model_id,
         "flagged_at": flagged_at,
         "state": (CallState.ENDED if ended else CallState.WAITING).value,
         "why": ended.value if ended else "",
-        "step": 0,
         "next_at": next_at,
         "limited": False,
     }
-    return insert_once(connection, call, values)
+    if insert_once(connection, call, key | values | {"step": 0}):
+        return True
+    where = [call.c[name] == value for name, value in key.items()]
+    where += [call.c.why == WhyEnded.UNFLAGGED.value, call.c.flagged_at < flagged_at]
+    return connection.execute(update(call).where(*where).values(**values)).rowcount > 0
 
 
 def end(connection: Connection, item_key: str, why: WhyEnded) -> bool:

@@ -131,9 +131,21 @@ class OnCall:
 def _new(
     connection: Connection, rules: dict[str, EscalationRule], now: datetime
 ) -> list[tuple[str, str, str, datetime]]:
+    """Return the flags that nobody has begun to look after: new ones, and those that were gone for a while."""
     flags = shown.newly_flagged(connection, rules, now - LOOK_BACK)
     known = calls.known(connection, {flag[0] for flag in flags})
-    return [flag for flag in flags if flag[:3] not in known]
+    fresh = [flag for flag in flags if (call := known.get(flag[:3])) is None or _is_back(call, flag[3])]
+    return [flag for flag in fresh if not store.is_listed(connection, flag[0]) or _moves(connection, *flag[:3])]
+
+
+def _is_back(call: Call, flagged_at: datetime) -> bool:
+    return call.why is WhyEnded.UNFLAGGED and flagged_at > call.flagged_at
+
+
+def _moves(connection: Connection, item_key: str, pathway: str, model_id: str) -> bool:
+    """Tell whether a flag moves its item: of what is only displayed nobody is told."""
+    views = store.view_of(connection, item_key)
+    return any(view["lift"] and (view["pathway"], view["model_id"]) == (pathway, model_id) for view in views)
 
 
 def _begin(
@@ -161,12 +173,13 @@ def _say_skipped(connection: Connection, item_key: str, model_id: str, step: int
 
 
 def _standing(connection: Connection, call: Call, now: datetime) -> Standing:
+    key = (call.item_key, call.pathway, call.model_id)
     return Standing(
         due_at=call.next_at,
         step=call.step,
         limited=call.limited,
         is_listed=store.is_listed(connection, call.item_key) is True,
-        is_flagged=shown.is_flagged(connection, call.item_key, call.pathway, call.model_id),
+        is_flagged=shown.is_flagged(connection, *key) and _moves(connection, *key),
         is_being_read=call.item_key in claims.held(connection, [call.item_key]),
         told_this_hour=log.count_since(connection, Act.CALLED, call.model_id, now - HOUR),
     )

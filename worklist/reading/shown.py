@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, literal, select
@@ -18,6 +18,7 @@ from worklist.states import ItemState, PathwayView
 
 FLAGGED, NOT_FLAGGED, GONE = "flagged", "not_flagged", "gone"
 _KNOWN_SINCE = ""
+_MOMENT = timedelta(microseconds=1)
 _OF_ITEM = select(shown).where(shown.c.item_key == bindparam("key")).order_by(shown.c.since)
 
 
@@ -53,21 +54,23 @@ def record(
         for view in views
         if view.model_id and view.state is ItemState.SCORED and not view.provisional
     }
-    before = _latest(connection, item_key, None)
+    before = _latest(connection, item_key)
+    newest = max((utc(row.since) for row in before.values()), default=now)
+    since = now if newest <= now else newest + _MOMENT  # a clock that was put back does not turn the order round
     if not before:
-        _write(connection, item_key, (_KNOWN_SINCE, _KNOWN_SINCE), ("", GONE), now)
+        _write(connection, item_key, (_KNOWN_SINCE, _KNOWN_SINCE), ("", GONE), since)
     for key, row in before.items():
         if key not in shows and key != (_KNOWN_SINCE, _KNOWN_SINCE) and row.state != GONE:
-            _write(connection, item_key, key, (row.version, GONE), now)
+            _write(connection, item_key, key, (row.version, GONE), since)
     for key, values in shows.items():
         row = before.get(key)
         if row is None or (row.version, row.state) != values:
-            _write(connection, item_key, key, values, now)
+            _write(connection, item_key, key, values, since)
 
 
-def shown_at(connection: Connection, item_key: str, at: datetime) -> tuple[ShownAnswer, ...] | None:
-    """Return what the list showed of an item at a time; None when that is not known."""
-    latest = _latest(connection, item_key, at)
+def shown_now(connection: Connection, item_key: str) -> tuple[ShownAnswer, ...] | None:
+    """Return what the list shows of an item; None when that is not known."""
+    latest = _latest(connection, item_key)
     if (_KNOWN_SINCE, _KNOWN_SINCE) not in latest:
         return None
     return tuple(
@@ -91,9 +94,8 @@ def follow(connection: Connection, before: str, after: str) -> None:
     connection.execute(insert(shown).from_select(["item_key", *(column.name for column in columns)], source))
 
 
-def _latest(connection: Connection, item_key: str, at: datetime | None) -> dict[tuple[str, str], Any]:
-    rows = connection.execute(_OF_ITEM, {"key": item_key})
-    return {(row.pathway, row.model_id): row for row in rows if at is None or utc(row.since) <= at}
+def _latest(connection: Connection, item_key: str) -> dict[tuple[str, str], Any]:
+    return {(row.pathway, row.model_id): row for row in connection.execute(_OF_ITEM, {"key": item_key})}
 
 
 def _write(connection: Connection, item_key: str, key: tuple[str, str], values: tuple[str, str], now: datetime) -> None:
@@ -118,5 +120,5 @@ def newly_flagged(
 
 def is_flagged(connection: Connection, item_key: str, pathway: str, model_id: str) -> bool:
     """Tell whether the list shows a flag of a model now."""
-    row = _latest(connection, item_key, None).get((pathway, model_id))
+    row = _latest(connection, item_key).get((pathway, model_id))
     return row is not None and row.state == FLAGGED
