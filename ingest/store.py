@@ -22,6 +22,10 @@ _OF_SUPPRESSED = (
     .join(study, study.c.study_instance_uid == series.c.study_instance_uid)
     .where(study.c.suppressed_at.is_not(None))
 )
+# Series of which retention has deleted the images, and none has come since: no answer is to be had any more.
+_OF_DELETED = select(series.c.series_instance_uid).where(
+    series.c.deleted_at.is_not(None), series.c.last_received_at < series.c.deleted_at
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +287,7 @@ def oldest_unanswered(connection: Connection, pathways: Sequence[str]) -> dateti
             ~claim.c.open,
             claim.c.answered_revision < claim.c.completed_revision,
             claim.c.series_instance_uid.not_in(_OF_SUPPRESSED),
+            claim.c.series_instance_uid.not_in(_OF_DELETED),
         )
     ).scalar_one()
     return utc(oldest) if oldest is not None else None

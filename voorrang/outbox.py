@@ -19,6 +19,8 @@ from voorrang.bus import Message, Partition, Place
 from voorrang.events.envelope import Event, encode
 from voorrang.tables import lease, outbox, receipt
 
+_MOST_AHEAD = 2.0  # times the length of a lease: clocks of two machines may differ by as much as one
+
 
 def append(connection: Connection, service: str, topic: str, event: Event[Any], now: datetime) -> bool:
     """
@@ -211,10 +213,12 @@ def take_lease(connection: Connection, name: str, holder: str, now: datetime, se
     """
     Take or keep a lease; tell whether it is ours until `now` + `seconds`.
 
-    Several workers of one service share one outbox, and one of them relays it at a time.
+    Several workers of one service share one outbox, and one of them relays it at a time. A lease that runs for longer
+    than any is given was taken before the clock was put back: its holder may have gone with that time.
     """
     until = now + timedelta(seconds=seconds)
-    where = (lease.c.name == name) & ((lease.c.holder == holder) | (lease.c.until < now))
+    is_over = (lease.c.until < now) | (lease.c.until > now + timedelta(seconds=_MOST_AHEAD * seconds))
+    where = (lease.c.name == name) & ((lease.c.holder == holder) | is_over)
     if connection.execute(update(lease).where(where).values(holder=holder, until=until)).rowcount == 1:
         return True
     return insert_once(connection, lease, {"name": name, "holder": holder, "until": until})

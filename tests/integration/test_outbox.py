@@ -373,6 +373,20 @@ class TestLease:
             outbox.drop_lease(connection, "relay-ingest", "two")
             assert ask("one", 11)
 
+    def test_one_that_was_left_before_the_clock_was_put_back_holds_nobody_up(
+        self, fresh_database: FreshDatabase
+    ) -> None:
+        with fresh_database() as database, database.write() as connection:
+
+            def ask(holder: str, seconds: float) -> bool:
+                now = START + timedelta(seconds=seconds)
+                return outbox.take_lease(connection, "relay-ingest", holder, now, LEASE_SECONDS)
+
+            assert ask("killed", 3600)
+            assert not ask("other machine, its clock a little behind", 3600 - LEASE_SECONDS)
+            assert ask("next", 0)
+            assert not ask("killed", 1)
+
     def test_a_relay_that_lost_its_lease_while_it_hung_loses_nothing(self, fresh_database: FreshDatabase) -> None:
         with fresh_database() as database:
             world = World(database)

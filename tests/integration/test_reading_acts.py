@@ -333,3 +333,14 @@ def test_everything_is_there_again_after_a_restart() -> None:
         with worklist_world(Path(folder)) as again:
             assert again.rows() == before
             assert refused(again.reading.open, uid(1), BRAM, "list") is Refusal.TAKEN
+
+
+def test_a_model_that_was_suspended_meanwhile_moves_nothing_that_is_put_back(world: World) -> None:
+    world.reading.done(uid(3), ANNA)
+    world.suspend()
+    world.ranking.step()
+
+    world.reading.undo(uid(3), ANNA)
+
+    assert world.order() == [1, 2, 3]
+    assert not any(view.flagged for view in world.row(3).pathways)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,21 @@ def test_an_open_claim_of_a_suppressed_study_keeps_nothing_for_ever(world: World
     world.worker().step()
 
     assert world.deleted() == [(uid, "unanswered_and_older_than_limit")]
+
+
+def test_an_unanswered_series_that_was_deleted_is_awaited_no_more(world: World) -> None:
+    world.put(1, 3000, answered=False)
+    assert _oldest_unanswered(world) is not None
+
+    world.worker().step()
+
+    assert [why for _, why in world.deleted()] == ["unanswered_and_older_than_limit"]
+    assert _oldest_unanswered(world) is None
+
+
+def _oldest_unanswered(world: World) -> datetime | None:
+    with world.desk.database.read() as connection:
+        return store.oldest_unanswered(connection, list(world.desk.pathways))
 
 
 def test_what_no_pathway_claims_has_its_own_limit(world: World) -> None:

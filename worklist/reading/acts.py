@@ -11,6 +11,7 @@ from voorrang.database import Connection
 from voorrang.events.reading_records import HowOpened, Judgement, WhyWrong
 from voorrang.runtime import Runtime
 from worklist import list_store, store
+from worklist.ranking import Ranking
 from worklist.reading import announcing, calls, claims, log, shown
 from worklist.reading.claims import Claim
 from worklist.reading.deciding import decide
@@ -176,6 +177,7 @@ class Reading:
 
     def _reopen(self, connection: Connection, item_key: str, by: Reader, now: datetime) -> None:
         store.set_done_by_hand(connection, item_key, False, now)
+        Ranking(self.runtime).rank(connection, item_key)  # a model may have been suspended while it was off the list
         if store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
             self._open(connection, item_key, by, "list", now)
 
