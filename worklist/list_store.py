@@ -30,7 +30,7 @@ _STUDIES = (
     .order_by(study.c.first_received_at, study.c.study_instance_uid)
 )
 _CHANGED = (
-    select(item.c.item_key, item.c.human_tier_order, item.c.arrived_at, item.c.listed_as, item.c.change)
+    select(*(item.c[n] for n in ("item_key", "human_tier_order", "arrived_at", "expired", "listed_as", "change")))
     .where(item.c.change > bindparam("change"))
     .order_by(item.c.change)
 )
@@ -61,11 +61,12 @@ class ListedItem:
 
 @dataclass(frozen=True, slots=True)
 class ChangedItem:
-    """What people and arrival say of an item that changed."""
+    """What people, arrival and ageing say of an item that changed."""
 
     item_key: str
     human_tier: Tier
     arrived_at: datetime
+    expired: bool
     is_ranked: bool
     change: int
 
@@ -102,6 +103,7 @@ def changed_since(connection: Connection, change: int) -> list[ChangedItem]:
             row.item_key,
             TierOrder(row.human_tier_order).tier,
             utc(row.arrived_at),
+            row.expired,
             row.listed_as == IN_ORDER,
             row.change,
         )

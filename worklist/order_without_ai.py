@@ -10,9 +10,9 @@ from threading import Lock
 
 from voorrang.database import Connection
 from worklist import list_store
-from worklist.ordering.strategies import by_arrival
+from worklist.ordering.places import sort_key
 
-Key = tuple[int, datetime, str]
+Key = tuple[int, int, datetime, str]
 
 
 @dataclass(slots=True)
@@ -71,5 +71,5 @@ class OrderWithoutAi:
 
 def _key(one: list_store.ChangedItem) -> Key:
     """Return the policy's key without what AI alone sets, as a tuple: compared ten times as fast as a record."""
-    key = by_arrival(one.human_tier, one.arrived_at, one.item_key)
-    return int(key.tier), key.arrived_at, key.item_key
+    key = sort_key(one.human_tier, (), one.arrived_at, one.item_key, expired=one.expired)
+    return int(key.tier), int(key.place_class), key.arrived_at, key.item_key

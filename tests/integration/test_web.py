@@ -34,7 +34,6 @@ from worklist import list_store, store
 from worklist.facts import ItemFacts, StudyFacts
 from worklist.order_without_ai import OrderWithoutAi
 from worklist.ordering.places import Lift, sort_key
-from worklist.ordering.strategies import by_arrival
 from worklist.states import ItemState, ItemView, PathwayView
 from worklist.tables import item, study
 from worklist.web import application as web
@@ -218,9 +217,10 @@ def test_order_in_sql_is_the_order_of_the_policy(
             state = ItemState.PRIOR if prior else ItemState.SCORED
             views = tuple(PathwayView("stroke", ItemState.SCORED, True, lift=lift) for lift in ai)
             view = ItemView(state, False, views)
-            key = sort_key(tier, view.lifts, arrived_at, facts.item_key, expired=number % 3 == 0)
-            store.put_item(connection, facts, key, view, NOON, store.Waiting(number % 3 == 0))
-            ranked += [] if prior else [(key, by_arrival(tier, arrived_at, facts.item_key))]
+            expired = number % 3 == 0
+            key = sort_key(tier, view.lifts, arrived_at, facts.item_key, expired=expired)
+            store.put_item(connection, facts, key, view, NOON, store.Waiting(expired))
+            ranked += [] if prior else [(key, sort_key(tier, (), arrived_at, facts.item_key, expired=expired))]
         listed = [one.item_key for one in list_store.listed(connection, 100, 0) if one.state is not ItemState.PRIOR]
         places = [store.rank_of(connection, key) for key, _ in sorted(ranked)]
         without_ai = OrderWithoutAi().places(connection, listed)
