@@ -72,20 +72,27 @@ class Calibration(BaseModel):
         straight between its points and level beyond them.
         """
         if self.positives < ENOUGH_POSITIVES:
-            return lower_bound(self.true_positives, self.flagged)
+            return bounds(self.true_positives, self.flagged)[0]
         for (x0, y0), (x1, y1) in pairwise(self.curve):
             if x0 <= score <= x1:
                 return y0 + (y1 - y0) * (score - x0) / (x1 - x0)
         return self.curve[0][1] if score < self.curve[0][0] else self.curve[-1][1]
 
+    def at_most(self, score: float) -> float:
+        """Return how often a flagged study of this score may be right at most, by what was counted, 0 to 1."""
+        if self.positives < ENOUGH_POSITIVES:
+            return bounds(self.true_positives, self.flagged)[1]
+        return self.probability(score)
 
-def lower_bound(successes: int, trials: int) -> float:
-    """Return the lower end of Wilson's 95 % score interval of a proportion; 0 without trials."""
+
+def bounds(successes: int, trials: int) -> tuple[float, float]:
+    """Return the ends of Wilson's 95 % score interval of a proportion; 0 and 1 without trials."""
     if not trials:
-        return 0.0
+        return 0.0, 1.0
     share, z2 = successes / trials, Z_95**2
+    middle, scale = share + z2 / (2 * trials), 1 + z2 / trials
     spread = Z_95 * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
-    return max(0.0, (share + z2 / (2 * trials) - spread) / (1 + z2 / trials))
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
 def read_calibration(path: Path) -> tuple[Calibration, str]:

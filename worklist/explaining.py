@@ -43,6 +43,7 @@ _SURE: _Words = MappingProxyType(
         "likely": ("hier vaker juist dan niet", "ici plus souvent juste que fausse", "right here more often than not"),
         "possible": ("hier soms juist", "ici parfois juste", "right here now and then"),
         "seldom": ("hier zelden juist", "ici rarement juste", "seldom right here"),
+        "few": ("hier te weinig geteld", "trop peu compté ici", "too few counted here"),
         "unknown": ("hoe zeker is hier niet geteld", "certitude non mesurée ici", "how sure was not counted here"),
     }
 )
@@ -112,10 +113,13 @@ def _what(n: int, state: str, pathways: Sequence[Mapping[str, Any]], expired: bo
     position = speaks["position_mm"]
     # Patient coordinates, not a side: which side it is depends on how the patient lay.
     where = [f"{_AT[n]} ({', '.join(f'{v:.0f}' for v in position)}) mm"] if position else []
-    return [finding, *where, _SURE[_sureness(speaks.get("probability"))][n]]
+    return [finding, *where, _SURE[_sureness(speaks.get("probability"), speaks.get("at_most"))][n]]
 
 
-def _sureness(probability: float | None) -> str:
-    if probability is None:
+def _sureness(at_least: float | None, at_most: float | None) -> str:
+    """Return how sure a flag is here: few counted cases say neither that it is often right nor that it seldom is."""
+    if at_least is None or at_most is None:
         return "unknown"
-    return "likely" if probability >= LIKELY else "possible" if probability >= POSSIBLE else "seldom"
+    if at_least >= POSSIBLE:
+        return "likely" if at_least >= LIKELY else "possible"
+    return "seldom" if at_most < POSSIBLE else "few"

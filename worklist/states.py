@@ -46,9 +46,9 @@ class PathwayView:
     What one pathway says of an item.
 
     `score` and `finding` belong to the answer that counts; reason codes and texts say why there is none. `lift` is
-    there only when a flagged answer may move the item; `probability` that a flag is right here, where that was counted.
-    `pictures` are locators of the key pictures of the findings that reach the operating point, the highest first; what
-    is not flagged shows none.
+    there only when a flagged answer may move the item; `probability` that a flag is right here, where that was counted,
+    and `at_most` how large it may be by that count. `pictures` are locators of the key pictures of the findings that
+    reach the operating point, the highest first; what is not flagged shows none.
     """
 
     pathway: str
@@ -65,6 +65,7 @@ class PathwayView:
     pictures: tuple[str, ...] = ()
     lift: Lift | None = None
     probability: float | None = None
+    at_most: float | None = None
 
 
 # Which state of several speaks for the whole, after the flags: what is still to come, then what went wrong.
@@ -203,6 +204,7 @@ def _view_series(
         pictures=_pictures(answer, active.operating_point) if flagged and shows.has_places else (),
         lift=_lift(active, probability) if flagged else None,
         probability=probability,
+        at_most=calibration.at_most(answer.score) if flagged and calibration else None,
     )
 
 

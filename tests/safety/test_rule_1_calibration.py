@@ -20,7 +20,7 @@ from tests.integration.worklist_world import (
     worklist_world,
 )
 from voorrang import register
-from voorrang.calibration import file_of, lower_bound
+from voorrang.calibration import bounds, file_of
 from voorrang.purpose import Purpose
 from voorrang.register import EnvelopeFacts, Influence
 
@@ -69,7 +69,7 @@ def test_own_number_of_a_model_is_never_a_probability(world: World, calibration:
     activate(world, calibration)
     world.tell(make_study(1), make_study(2), make_answer(1, 0.6), make_answer(2, 0.99))
     assert world.order() == [1, 2]
-    assert world.row(2).pathways[0].probability == pytest.approx(lower_bound(10, 20))
+    assert world.row(2).pathways[0].probability == pytest.approx(bounds(10, 20)[0])
 
 
 def test_without_a_calibration_a_flag_goes_before_what_nothing_speaks_for_and_no_further(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binomtest
 
 from tests.integration.worklist_world import make_activation
-from voorrang.calibration import Calibration, load_activated, lower_bound, read_calibration, require_bound
+from voorrang.calibration import Calibration, bounds, load_activated, read_calibration, require_bound
 from voorrang.errors import ConfigurationError
 
 BOUND: dict[str, Any] = {
@@ -29,16 +29,17 @@ def values(**changed: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("trials", [1, 9, 29, 263])
-def test_lower_bound_is_that_of_another_implementation(trials: int) -> None:
+def test_bounds_are_those_of_another_implementation(trials: int) -> None:
     for successes in range(trials + 1):
         interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-        assert lower_bound(successes, trials) == pytest.approx(interval.low, abs=1e-9)
+        assert bounds(successes, trials) == pytest.approx((interval.low, interval.high), abs=1e-9)
 
 
-def test_lower_bound_of_hand_counted_cases() -> None:
-    assert lower_bound(0, 0) == lower_bound(0, 20) == 0.0
+def test_bounds_of_hand_counted_cases() -> None:
+    assert bounds(0, 0) == (0.0, 1.0)
+    assert bounds(0, 20)[0] == 0.0
     # All of n right: n / (n + z²), the larger root of Wilson's equation being 1; z² = 3.841459.
-    assert lower_bound(20, 20) == pytest.approx(20 / 23.841459, abs=1e-6)
+    assert bounds(20, 20) == pytest.approx((20 / 23.841459, 1), abs=1e-6)
 
 
 def test_with_99_positives_the_lower_bound_counts_and_with_100_the_curve() -> None:
@@ -46,7 +47,7 @@ def test_with_99_positives_the_lower_bound_counts_and_with_100_the_curve() -> No
     few = Calibration.model_validate(values(curve=curve))
     enough = Calibration.model_validate(values(curve=curve, positives=100))
 
-    assert few.probability(0.7) == few.probability(0.99) == lower_bound(81, 263)
+    assert few.probability(0.7) == few.probability(0.99) == bounds(81, 263)[0]
     assert [enough.probability(s) for s in (0.4, 0.7, 1.0)] == pytest.approx([0.2, 0.4, 0.6])
 
 

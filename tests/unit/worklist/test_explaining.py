@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
+from voorrang.calibration import bounds
 from worklist.explaining import LANGUAGES, explain
 from worklist.states import ItemState, PathwayView
 
@@ -20,7 +21,7 @@ BLEED = PathwayView("stroke", ItemState.SCORED, True, position_mm=(12.4, -3.0, 4
 
 
 def test_line_names_finding_where_how_sure_urgency_and_minutes() -> None:
-    line = explain("scored", [asdict(BLEED) | {"probability": 0.3}], "urgent", 7)
+    line = explain("scored", [asdict(BLEED) | {"probability": 0.3, "at_most": 0.6}], "urgent", 7)
 
     assert line == {
         "nl": "dens gebied, bloeding? · bij (12, -3, 40) mm · hier soms juist · spoed · wacht 7 min",
@@ -40,16 +41,21 @@ def test_every_finding_of_a_model_that_ships_has_words_of_its_own(finding: str) 
 
 
 @pytest.mark.parametrize(
-    ("probability", "words"),
+    ("counted", "words"),
     [
         (None, "how sure was not counted here"),
-        (0.09, "seldom right here"),
-        (0.1, "right here now and then"),
-        (0.5, "right here more often than not"),
+        ((0, 0), "too few counted here"),
+        ((1, 2), "too few counted here"),
+        ((2, 10), "too few counted here"),
+        ((0, 35), "seldom right here"),  # at most 0.099 (Wilson)
+        ((3, 3), "right here now and then"),
+        ((30, 40), "right here more often than not"),
     ],
 )
-def test_how_sure_is_said_in_words(probability: float | None, words: str) -> None:
-    line = explain("scored", [asdict(BLEED) | {"probability": probability}], "urgent", 7)["en"]
+def test_how_sure_is_said_in_words(counted: tuple[int, int] | None, words: str) -> None:
+    at_least, at_most = bounds(*counted) if counted else (None, None)
+    said = {"probability": at_least, "at_most": at_most}
+    line = explain("scored", [asdict(BLEED) | said], "urgent", 7)["en"]
 
     assert f" · {words} · " in line
 
