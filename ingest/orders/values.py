@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -31,7 +31,8 @@ def time_of(text: str, zone: ZoneInfo) -> datetime | None:
     text
         YYYYMMDD[HH[MM[SS[.S[S[S[S]]]]]]][+/-ZZZZ]
     zone
-        Of a time that states none.
+        Of a time that states none. Of an hour that the clock shows twice the second is meant: whoever takes the message
+        takes no time for later than its receipt.
     """
     match = _TIME.fullmatch(text.strip())
     if match is None or match[3] is None:
@@ -40,7 +41,7 @@ def time_of(text: str, zone: ZoneInfo) -> datetime | None:
     microseconds = int((match[7] or "0").ljust(6, "0"))
     try:
         said = _offset(match[8]) if match[8] else zone
-        return datetime(year, month, day, hour, minute, second, microseconds, said)
+        return datetime(year, month, day, hour, minute, second, microseconds, said, fold=1).astimezone(UTC)
     except ValueError:
         return None
 

@@ -302,6 +302,7 @@ def test_kind_is_of_a_closed_set() -> None:
         ("20261122075500.1234+0530", datetime(2026, 11, 22, 2, 25, 0, 123400, tzinfo=UTC)),
         ("20261122075500-0800", datetime(2026, 11, 22, 15, 55, tzinfo=UTC)),
         ("20261122", datetime(2026, 11, 21, 23, 0, tzinfo=UTC)),
+        ("20261025021000", datetime(2026, 10, 25, 1, 10, tzinfo=UTC)),  # shown twice that night
         ("2026", None),
         ("", None),
         ("20261322075500", None),
