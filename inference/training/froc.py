@@ -105,13 +105,14 @@ def sensitivities(scans: Sequence[Scan], rates: Sequence[float] = RATES) -> Scor
     found = np.concatenate([s.nodules for s in scans])
     if not len(found):
         return np.full(len(rates), np.nan)
+    return np.array([np.mean(found > limit_at(rate, scans)) for rate in rates])
+
+
+def limit_at(rate: float, scans: Sequence[Scan]) -> float:
+    """Return the score above which marks count at a rate of false positives per scan; all do where there are fewer."""
     wrong = np.sort(np.concatenate([s.false_positives for s in scans]))[::-1]
-    out = np.empty(len(rates))
-    for k, rate in enumerate(rates):
-        allowed = int(np.floor(rate * len(scans) + 1e-9))
-        above = wrong[allowed] if allowed < len(wrong) else -np.inf
-        out[k] = np.mean(found > above)
-    return out
+    allowed = int(np.floor(rate * len(scans) + 1e-9))
+    return float(wrong[allowed]) if allowed < len(wrong) else -np.inf
 
 
 def cpm(scans: Sequence[Scan]) -> float:
@@ -120,12 +121,21 @@ def cpm(scans: Sequence[Scan]) -> float:
 
 
 def threshold_at(rate: float, scans: Sequence[Scan]) -> float:
-    """Return the middle between the highest score that would exceed a rate of false positives and the next above."""
-    wrong = np.sort(np.concatenate([s.false_positives for s in scans]))[::-1]
-    allowed = int(np.floor(rate * len(scans) + 1e-9))
-    if allowed >= len(wrong):
+    """
+    Return a threshold that keeps a rate: what reaches it are no more false positives than that.
+
+    It is the middle between the highest score that would exceed the rate and the next above; where these are one score,
+    or there is none above, the least number beyond it.
+    """
+    wrong = np.concatenate([s.false_positives for s in scans])
+    limit = limit_at(rate, scans)
+    if not np.isfinite(limit):
         raise ValueError(f"{len(wrong)} false positives in {len(scans)} scans never exceed {rate} per scan")
-    return float((wrong[allowed] + wrong[allowed - 1]) / 2) if allowed else float(wrong[0])
+    above = wrong[wrong > limit]
+    n_allowed = int(np.floor(rate * len(scans) + 1e-9))
+    if n_allowed and len(above) == n_allowed:
+        return float((limit + above.min()) / 2)
+    return float(np.nextafter(limit, np.inf))
 
 
 def _apart(mark: Placed, spot: Spot) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.training.froc import RATES, Scan, cpm, sensitivities, threshold_at
+from inference.training.froc import RATES, Scan, cpm, limit_at, sensitivities
 from inference.training.lung_nodule.cases import SEED, SIZES_MM
 from inference.training.lung_nodule.judging import Read
 from inference.training.lung_nodule.placing import KINDS
@@ -56,7 +56,7 @@ def subgroups(groups: Sequence[Sequence[Read]]) -> dict[str, dict[str, dict[str,
     rows: list[tuple[Nodule, bool, bool]] = []
     for reads in groups:
         own, reference = pair_of(reads)
-        limits = _limit(own), _limit(reference)
+        limits = limit_at(JUDGED_AT, own), limit_at(JUDGED_AT, reference)
         for read, a, b in zip(reads, own, reference, strict=True):
             hits = zip(read.case.nodules, a.nodules > limits[0], b.nodules > limits[1], strict=True)
             rows += [(nodule, bool(x), bool(y)) for nodule, x, y in hits]
@@ -72,7 +72,7 @@ def subgroups(groups: Sequence[Sequence[Read]]) -> dict[str, dict[str, dict[str,
 def failures(reads: Sequence[Read]) -> list[dict[str, Any]]:
     """Return the largest nodules that are missed at one false positive per scan."""
     own, _ = pair_of(reads)
-    limit = _limit(own)
+    limit = limit_at(JUDGED_AT, own)
     missed = [
         (read.case, nodule)
         for read, scan in zip(reads, own, strict=True)
@@ -124,13 +124,6 @@ def _intervals(pairs: Sequence[Pair]) -> dict[str, list[float]]:
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     names = ("cpm_interval", "reference_cpm_interval", "difference_interval")
     return {name: [round(float(low[k]), 4), round(float(high[k]), 4)] for k, name in enumerate(names)}
-
-
-def _limit(scans: Sequence[Scan]) -> float:
-    """Return the threshold at one false positive per scan; below every score where there are fewer."""
-    if sum(len(scan.false_positives) for scan in scans) <= JUDGED_AT * len(scans):
-        return -1.0
-    return threshold_at(JUDGED_AT, scans)
 
 
 def _of_size(low: float, high: float) -> Belongs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.training.froc import MOST_MARKS, Placed, Scan, Spot, cpm, judge, sensitivities, threshold_at
+from inference.training.froc import MOST_MARKS, Placed, Scan, Spot, cpm, judge, limit_at, sensitivities, threshold_at
 
 NODULES = (Spot((0.0, 0.0, 0.0), 5.0), Spot((40.0, 0.0, 0.0), 3.0))
 
@@ -64,3 +64,17 @@ def test_the_threshold_lies_between_the_last_that_is_allowed_and_the_next() -> N
     assert threshold_at(1.0, scans) == pytest.approx(0.5)
     with pytest.raises(ValueError, match="never exceed"):
         threshold_at(2.0, scans)
+
+
+@pytest.mark.parametrize(
+    ("rate", "wrong"),
+    [(0.125, [[0.9], [0.5], [], []]), (0.5, [[0.9, 0.9], [0.9], [0.2], []]), (0.5, [[0.9], [0.7], [0.7], [0.1]])],
+)
+def test_what_reaches_a_threshold_keeps_the_rate_with_none_allowed_and_with_ties_too(
+    rate: float, wrong: list[list[float]]
+) -> None:
+    scans = [scan([1.0], each) for each in wrong]
+    threshold = threshold_at(rate, scans)
+
+    assert sum(score >= threshold for each in wrong for score in each) <= rate * len(scans)
+    assert threshold > limit_at(rate, scans)
