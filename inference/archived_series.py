@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 from inference.failures import Failure
 from inference.model import Model
-from inference.reading import Outcome, failed, read_with_all
+from inference.reading import Outcome, failed, gate, read_with_all
 from inference.running.conditions import Conditions
-from inference.selection import Rival
+from inference.selection import Quality, Rival
 from voorrang.archive import Archive
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.dicom.manifest import ManifestEntry, decode_manifest
@@ -77,6 +77,17 @@ def read_archived(
             if attempt < ATTEMPTS_TO_READ:
                 wait(attempt)
     yield from ((name, failed(why)) for name in left)
+
+
+def gate_archived(
+    archive: Archive, manifest: str, criteria: SeriesCriteria, rivals: Sequence[Rival]
+) -> Outcome | Quality | None:
+    """Ask a pathway's `gate` about a series of the archive; None when it cannot say: reading says what is wrong."""
+    try:
+        return gate([entry.header for entry in decode_manifest(archive.read(manifest))], criteria, rivals)
+    except Exception as error:  # noqa: BLE001 - whatever odd headers or a disk raise, reading meets and records it
+        get_logger().warning("gate", reason=type(error).__name__)
+        return None
 
 
 def _opening(

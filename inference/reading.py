@@ -170,6 +170,33 @@ def read_with_all(
         yield name, outcome
 
 
+def gate(headers: Sequence[InstanceHeader], criteria: SeriesCriteria, rivals: Sequence[Rival]) -> Outcome | Quality:
+    """
+    Ask the gate of a pathway alone about a series that a model has read for another pathway.
+
+    Parameters
+    ----------
+    headers
+        Headers of all instances of the series.
+    criteria
+        What the pathway asks.
+    rivals
+        Other series of the study that the model has scored on this pathway.
+
+    Returns
+    -------
+    Outcome or Quality
+        Out of scope; or, where it passes, what the series is beside others.
+    """
+    geometry = series_geometry(headers)
+    reasons = scope_reasons(headers, geometry, criteria)
+    if reasons:
+        return _out_of_scope(reasons)
+    quality = quality_of(headers, geometry)
+    another = why_another(headers[0].series_instance_uid, quality, rivals)
+    return quality if another is None else _out_of_scope((another,))
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """How a model is to read a series: what the pathway asks, the ladder, and what the model has scored already."""

@@ -6,7 +6,8 @@ from sqlalchemy import JSON, Column, DateTime, Integer, MetaData, String, Table
 
 metadata = MetaData()
 
-# One result per identity, whatever is retried: the primary key is the identity of a finding.
+# What models said themselves, scores and failures; one result per identity, whatever is retried and whichever pathway
+# asked: the primary key is the identity of a finding.
 result = Table(
     "inference_result",
     metadata,
@@ -16,6 +17,23 @@ result = Table(
     Column("version", String(32), primary_key=True),
     Column("weights_digest", String(64), primary_key=True),
     Column("run", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("outcome", JSON, nullable=False),
+    Column("scored_at", DateTime(timezone=True), nullable=False),
+)
+
+# What each pathway was told: its own gate's refusal, or what the model said, worth what was counted on this pathway. An
+# answer older than this table whose pathway is not known has none.
+pathway_result = Table(
+    "inference_pathway_result",
+    metadata,
+    Column("series_instance_uid", String(64), primary_key=True),
+    Column("series_revision", Integer, primary_key=True),
+    Column("model_id", String(64), primary_key=True),
+    Column("version", String(32), primary_key=True),
+    Column("weights_digest", String(64), primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("pathway", String(63), primary_key=True),
     Column("state", String(16), nullable=False),
     Column("outcome", JSON, nullable=False),
     Column("scored_at", DateTime(timezone=True), nullable=False),

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from inference.tables import result
+from inference.tables import pathway_result
 from voorrang import register
 from voorrang.clock import utc
 from voorrang.timeline import Moment
@@ -16,9 +16,9 @@ from voorrang.timeline import Moment
 def timeline(connection: Connection, series_instance_uids: Sequence[str]) -> list[Moment]:
     """Return the answers about the series of a study; inference itself knows results by their series."""
     rows = connection.execute(
-        select(result)
-        .where(result.c.series_instance_uid.in_(list(series_instance_uids)))
-        .order_by(result.c.scored_at, result.c.model_id)
+        select(pathway_result)
+        .where(pathway_result.c.series_instance_uid.in_(list(series_instance_uids)))
+        .order_by(pathway_result.c.scored_at, pathway_result.c.model_id, pathway_result.c.pathway)
     )
     measured = {
         (known.model_id, known.version, known.weights_digest)
@@ -33,7 +33,8 @@ def timeline(connection: Connection, series_instance_uids: Sequence[str]) -> lis
 
 def _words(row: Row[Any], shows_score: bool) -> str:
     run = f", run {row.run}" if row.run > 1 else ""
-    of = f"{row.model_id} {row.version}: series {row.series_instance_uid}, revision {row.series_revision}{run}"
+    series = f"{row.pathway} series {row.series_instance_uid}".lstrip()
+    of = f"{row.model_id} {row.version}: {series}, revision {row.series_revision}{run}"
     score = row.outcome.get("score")
     reasons = "; ".join(reason["text"] for reason in row.outcome.get("reasons", ()))
     said = f"score {score:.2f}" if score is not None and shows_score else row.state.replace("_", " ")

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from inference import rejections, results, rivals, starts
+from inference.archived_series import gate_archived
 from inference.calibrating import calibration_of
 from inference.costing import Prices
 from inference.failures import Failure
@@ -17,12 +18,13 @@ from inference.key_pictures.keeping import keep_pictures
 from inference.reading import Outcome, failed
 from inference.results import Identity, Result, result_of
 from inference.running.messages import Job, Reader
+from inference.selection import Quality
 from voorrang import outbox
 from voorrang.archive import PictureFolder
 from voorrang.calibration import Calibration
 from voorrang.errors import InvalidMessageError
 from voorrang.events.envelope import Event
-from voorrang.events.records import FindingsScored, SeriesCompleted
+from voorrang.events.records import FindingsScored, ScoringState, SeriesCompleted
 from voorrang.logs import get_logger
 from voorrang.metrics import (
     COMPUTE_COST,
@@ -77,14 +79,13 @@ class Worker:
         if is_rejected:
             self.runtime.once(event, lambda connection: starts.forget(connection, event.id))
             return
-        left = [use for use in pathway.models if not self._told_before(event, use)]
+        left = [use for use in pathway.models if not (self._told_before(event, use) or self._taken_over(event, use))]
         with closing(self._read(event, left)) as outcomes:
             for name, outcome in outcomes:
                 use = next(use for use in left if use.name == name)
                 pictures = self._keep_pictures(event.data, use, outcome)
-                calibration = self._calibration(event.data, use)
-                found = result_of(outcome, self.prices, self.runtime.clock.now(), pictures, calibration)
-                self._tell(event, use, found, outcome)
+                found = result_of(outcome, self.prices, self.runtime.clock.now(), pictures)
+                self._tell(event, use, found, outcome.quality)
                 if found.computing is not None and found.computing.cost is not None:
                     COMPUTE_COST.labels(name).inc(found.computing.cost)
         self.runtime.once(event, lambda connection: starts.forget(connection, event.id))
@@ -96,11 +97,29 @@ class Worker:
     def _told_before(self, event: Event[Any], use: ModelUse) -> bool:
         """Tell again what is known, which does nothing where it was told; False when nothing is known."""
         with self.runtime.database.read() as connection:
-            known = results.find(connection, self._identity(event.data, use))
+            known = results.find(connection, self._identity(event.data, use), event.data.pathway)
         if known is None:
             return False
         self._tell(event, use, known)
         return True
+
+    def _taken_over(self, event: Event[Any], use: ModelUse) -> bool:
+        """Tell what the model said for another pathway, or why this one's gate refuses; False when it must be asked."""
+        record: SeriesCompleted = event.data
+        identity = self._identity(record, use)
+        with self.runtime.database.read() as connection:
+            said = results.said(connection, identity)
+            others = rivals.find(connection, record, {use.name: identity.model}) if said else ()
+        if said is None:
+            return False
+        wants = self.runtime.pathways[record.pathway].wants
+        passes = gate_archived(self.runtime.archive, record.manifest, wants, others)
+        if isinstance(passes, Outcome):
+            for _, outcome in _counted(iter([(use.name, passes)])):
+                self._tell(event, use, result_of(outcome, self.prices, self.runtime.clock.now()))
+        elif passes is not None:
+            self._tell(event, use, said, passes)
+        return passes is not None
 
     def _read(self, event: Event[Any], uses: Sequence[ModelUse]) -> Generator[tuple[str, Outcome], None, None]:
         if not uses:
@@ -122,8 +141,8 @@ class Worker:
                 with self.runtime.database.write() as connection:
                     starts.take_back(connection, event.id, self.name)
 
-    def _tell(self, event: Event[Any], use: ModelUse, found: Result, outcome: Outcome | None = None) -> None:
-        """Store a result unless there is one already, and announce the one that counts; `outcome` is a fresh one's."""
+    def _tell(self, event: Event[Any], use: ModelUse, found: Result, quality: Quality | None = None) -> None:
+        """Store a result unless there is one already, and announce the one that counts; `quality` of what is scored."""
         record: SeriesCompleted = event.data
         identity = self._identity(record, use)
         origin = Origin(event.subject, event.patient_key, event.order_key, event.traceparent, event.purpose)
@@ -134,12 +153,12 @@ class Worker:
             identity.run,
             record.pathway,
         )
+        calibration = self._calibration(record, use)
         with self.runtime.database.write() as connection:
             if rejections.covers(connection, identity.series_instance_uid, identity.series_revision):
                 return
-            kept = results.keep_first(connection, identity, found)
-            if outcome is not None:
-                rivals.note(connection, record, identity.model, outcome.quality)
+            kept = results.keep_first(connection, identity, record.pathway, found, calibration)
+            rivals.note(connection, record, identity.model, quality if kept.state is ScoringState.SCORED else None)
             self.runtime.announce(connection, _scored(record, use, identity, kept), origin, facts)
         self.runtime.relay.wake.set()
 

@@ -63,7 +63,7 @@ def answer(station: Station, score: float = 0.1) -> None:
     )
     with station.runtime.database.write() as connection:
         identity = Identity(SERIES, 1, MODEL, 1)
-        results.keep_first(connection, identity, Result(ScoringState.SCORED, score, (), (), now))
+        results.keep_first(connection, identity, "stroke", Result(ScoringState.SCORED, score, (), (), now))
     event = make_event(record, subject=STUDY, patient_key=station.study().patient_key)
     on_findings_scored(station.runtime, event)
     rank(station, ("findings-scored",), [event])

@@ -135,7 +135,7 @@ def test_the_timeline_of_a_study_tells_no_score_that_is_not_shown(world: World) 
     world.activate(shows=Shows.BOX)
     with world.database.write() as connection:
         told = Result(ScoringState.SCORED, 0.8765, (), (), NOON)
-        keep_first(connection, Identity(uid(1, 1), 1, make_answer().model, 1), told)
+        keep_first(connection, Identity(uid(1, 1), 1, make_answer().model, 1), "stroke", told)
         (moment,) = timeline(connection, [uid(1, 1)])
     assert (moment.what, moment.detail.endswith(", scored")) == ("scored", True)
 
