@@ -89,9 +89,10 @@ class Assembler:
             raise RetryableError(f"archive: {error}") from error
         with self.runtime.database.write() as connection:
             row = store.study_row(connection, claim.study_instance_uid)
-            revision = None if row.suppressed else store.complete_claim(connection, claim, digest, now)
-            if revision is None:
+            done = None if row.suppressed else store.complete_claim(connection, claim, digest, now)
+            if done is None:
                 return
+            revision, is_new = done
             record = SeriesCompleted(
                 study_instance_uid=claim.study_instance_uid,
                 series_instance_uid=claim.series_instance_uid,
@@ -107,10 +108,12 @@ class Assembler:
                 verdict_text=text,
                 run=claim.run,
             )
-            self._announce(connection, record, row)
+            if is_new:
+                self._announce(connection, record, row)
             announce_study(self.runtime, connection, claim.study_instance_uid)
         self.runtime.relay.wake.set()
-        SERIES_COMPLETED.labels(pathway.name, str(verdict.partial).lower()).inc()
+        if is_new:
+            SERIES_COMPLETED.labels(pathway.name, str(verdict.partial).lower()).inc()
 
     def _confirm(self, claim: store.UnconfirmedClaim, pathway: Pathway) -> None:
         now = self.runtime.clock.now()

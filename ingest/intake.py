@@ -267,12 +267,12 @@ class IntakeWorker:
         return True
 
     def _claim_series(self, connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
-        """Open the claims on a series by every kind of header that these instances have; tell whether one is new."""
+        """Open the claims on a series by every kind of header in a batch; tell whether one was not open."""
         kinds = {repr([one.header_values.get(name) for name in _CLAIMED_BY]): one for one in reversed(batch)}
         return any([self._claim(connection, one.header(), one) for one in kinds.values()])
 
     def _claim(self, connection: Connection, header: InstanceHeader, received: ReceivedInstance) -> bool:
-        """Open the claims of the pathways that want a series; tell whether one is new."""
+        """Open the claims of the pathways that want a series; tell whether one was not open."""
         wanting = claiming(self.runtime.pathways.values(), header)
         uid, at = header.series_instance_uid, received.received_at
         return any([intake_store.open_claim(connection, uid, pathway.name, at) for pathway in wanting])

@@ -114,7 +114,7 @@ def touch_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> b
 
 
 def open_claim(connection: Connection, series_instance_uid: str, pathway: str, at: datetime) -> bool:
-    """Open a pathway's claim on a series, or open it again for late instances; True when the claim is new."""
+    """Open a pathway's claim on a series, or open it again for late instances; False when it was open."""
     key = {"series_instance_uid": series_instance_uid, "pathway": pathway}
     fresh = {
         "open": True,
@@ -126,8 +126,7 @@ def open_claim(connection: Connection, series_instance_uid: str, pathway: str, a
     if insert_once(connection, claim, key | fresh):
         return True
     where = (claim.c.series_instance_uid == series_instance_uid) & (claim.c.pathway == pathway) & ~claim.c.open
-    connection.execute(update(claim).where(where).values(open=True, began_at=at))
-    return False
+    return connection.execute(update(claim).where(where).values(open=True, began_at=at)).rowcount == 1
 
 
 def record_refusal(connection: Connection, refused: RefusedInstance) -> None:

@@ -12,6 +12,7 @@ from ingest.rejection_store import stands
 from ingest.tables import answer, claim, conflict, instance, refusal, removal, series, study
 from voorrang.clock import utc
 from voorrang.dicom.headers import InstanceHeader
+from voorrang.events.records import Claim
 from voorrang.outbox import insert_once
 from voorrang.purpose import Purpose
 
@@ -105,15 +106,16 @@ def study_contents(connection: Connection, study_instance_uid: str) -> tuple[tup
     return tuple(sorted(modalities)), int(n_series), int(n_instances)
 
 
-def study_claims(connection: Connection, study_instance_uid: str) -> list[tuple[str, str]]:
-    """Return (series, pathway) of every claim on a study, sorted."""
+def study_claims(connection: Connection, study_instance_uid: str) -> tuple[Claim, ...]:
+    """Return what is told of every claim on a study, sorted."""
+    c = claim.c
     rows = connection.execute(
-        select(claim.c.series_instance_uid, claim.c.pathway)
+        select(c.series_instance_uid, c.pathway, c.completed_revision.label("series_revision"), c.open)
         .join(series, series.c.series_instance_uid == claim.c.series_instance_uid)
         .where(series.c.study_instance_uid == study_instance_uid)
         .order_by(claim.c.series_instance_uid, claim.c.pathway)
     )
-    return [(row.series_instance_uid, row.pathway) for row in rows]
+    return tuple(Claim.model_validate(dict(row)) for row in rows.mappings())
 
 
 def open_claims(connection: Connection) -> list[OpenClaim]:
@@ -199,14 +201,15 @@ def series_instances(connection: Connection, series_instance_uid: str) -> list[t
     return [(InstanceHeader.from_json(row.header), row.locator) for row in rows]
 
 
-def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: datetime) -> int | None:
+def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: datetime) -> tuple[int, bool] | None:
     """
     Close a claim at the revision that these instances are, unless more have come since it was found.
 
     Returns
     -------
-    int or None
-        The revision; None when this pathway has completed exactly these instances before, or when more have come.
+    tuple of int and bool, or None
+        The revision, and whether this pathway has not completed exactly these instances before; None when more have
+        come.
     """
     mine = instance.c.series_instance_uid == found.series_instance_uid
     held = select(func.count()).select_from(instance).where(mine, stands())
@@ -222,7 +225,7 @@ def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: d
     # What an operator forced is done with: late slices are waited for again.
     closed = {"open": False, "completed_revision": revision, "completed_at": now, "forced_at": None}
     connection.execute(update(claim).where(where).values(closed))
-    return None if before == revision else revision
+    return revision, revision != before
 
 
 def confirm_claim(connection: Connection, found: UnconfirmedClaim) -> bool:

@@ -6,7 +6,7 @@ from ingest import store
 from ingest.announcing import Announcer
 from ingest.rejection_store import withdrawal
 from voorrang.database import Connection
-from voorrang.events.records import Claim, StudyUpdated
+from voorrang.events.records import StudyUpdated
 from voorrang.runtime import Origin
 
 
@@ -15,7 +15,6 @@ def announce_study(post: Announcer, connection: Connection, study_instance_uid: 
     version = store.next_study_version(connection, study_instance_uid)
     row = store.study_row(connection, study_instance_uid)
     modalities, series_count, instance_count = store.study_contents(connection, study_instance_uid)
-    claims = store.study_claims(connection, study_instance_uid)
     gone = withdrawal(connection, study_instance_uid)
     record = StudyUpdated(
         study_instance_uid=study_instance_uid,
@@ -26,7 +25,7 @@ def announce_study(post: Announcer, connection: Connection, study_instance_uid: 
         series_count=series_count,
         instance_count=instance_count,
         prior=row.prior,
-        claims=tuple(Claim(series_instance_uid=s, pathway=p) for s, p in claims),
+        claims=store.study_claims(connection, study_instance_uid),
         withdrawn=gone[0] if gone else None,
         withdrawn_at=gone[1] if gone else None,
     )

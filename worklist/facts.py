@@ -10,6 +10,21 @@ from worklist.orders.facts import OrderFacts, ReportFacts, Settled, settled
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimFacts:
+    """A series that a pathway wants; `is_open`: images came that are not in its last complete revision."""
+
+    series_instance_uid: str
+    pathway: str
+    series_revision: int = 0
+    is_open: bool = False
+
+    @property
+    def awaited_revision(self) -> int:
+        """The lowest revision of which an answer is about all images that came."""
+        return self.series_revision + self.is_open
+
+
+@dataclass(frozen=True, slots=True)
 class StudyFacts:
     """
     One study: its versions of `study-updated`, answers and confirmations joined.
@@ -24,7 +39,7 @@ class StudyFacts:
     last_received_at: datetime
     modalities: tuple[str, ...]
     prior: bool
-    claims: tuple[tuple[str, str], ...]
+    claims: tuple[ClaimFacts, ...]
     answers: tuple[FindingsScored, ...]
     confirmed: frozenset[tuple[str, str, int]]
     rejected: tuple[tuple[str, str], ...] = ()

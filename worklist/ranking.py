@@ -100,7 +100,7 @@ class Ranking:
 
     def _expires_at(self, facts: ItemFacts) -> datetime:
         """Return when an item expires: at the earliest of its pathways, and by the clock where none wants it."""
-        names = {name for study in facts.studies for _, name in study.claims} & self.runtime.pathways.keys()
+        names = {claim.pathway for study in facts.studies for claim in study.claims} & self.runtime.pathways.keys()
         rules = [self.runtime.pathways[name].ageing for name in names] or [UNCLAIMED]
         zone, tier = ZoneInfo(self.runtime.settings.time_zone), tier_order(facts.human_tier)
         return min(expires_at(facts.arrived_at, tier, rule, zone) for rule in rules)

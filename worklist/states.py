@@ -3,7 +3,7 @@ The state of an item, from its facts. Pure.
 
 Silence is never negative: what has no answer is running, late, failed or out of scope and says so; a series that was
 scored and not flagged is provisional until ingest confirms it, and even then nothing here says that a condition is
-absent.
+absent. Once more of its images come, an answer without a flag is silence about them; a flag stays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from voorrang.calibration import Calibration
 from voorrang.events.records import FindingsScored, ScoringState
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation, Influence, standing_of
-from worklist.facts import ItemFacts, StudyFacts
+from worklist.facts import ClaimFacts, ItemFacts, StudyFacts
 from worklist.ordering.places import BASELINE, Lift
 from worklist.ordering.tiers import TierOrder, tier_order
 
@@ -118,7 +118,7 @@ def view_item(
         view_pathway(study, pathways[name], activations, now, calibrations)
         for study in facts.studies
         if not study.prior
-        for name in sorted({pathway for _, pathway in study.claims} & pathways.keys())
+        for name in sorted({claim.pathway for claim in study.claims} & pathways.keys())
     ]
     if not views:
         return ItemView(ItemState.NO_PATHWAY, False, ())
@@ -131,7 +131,7 @@ def late_at(facts: ItemFacts, pathways: Mapping[str, Pathway], now: datetime) ->
     promised = (
         study.last_received_at + timedelta(minutes=pathways[name].delay.result_within_minutes)
         for study in facts.studies
-        for name in {pathway for _, pathway in study.claims} & pathways.keys()
+        for name in {claim.pathway for claim in study.claims} & pathways.keys()
     )
     return min((at for at in promised if at >= now), default=None)
 
@@ -150,20 +150,21 @@ def view_pathway(
     if not active:
         text = f"no model is active for {pathway.name}: not analysed"
         return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=NOT_ACTIVATED, reason=text)
-    series = [uid for uid, name in study.claims if name == pathway.name]
-    views = (_view_series(study, pathway, uid, one, now, calibrations) for uid in series for one in active)
+    claims = [claim for claim in study.claims if claim.pathway == pathway.name]
+    views = (_view_series(study, pathway, claim, one, now, calibrations) for claim in claims for one in active)
     return min(views, key=_loudness)
 
 
 def _view_series(
     study: StudyFacts,
     pathway: Pathway,
-    series_instance_uid: str,
+    claim: ClaimFacts,
     active: Activation,
     now: datetime,
     calibrations: Mapping[str, Calibration],
 ) -> PathwayView:
     """Return what the activated version of a model says of a series; the answers of any other version are not seen."""
+    series_instance_uid = claim.series_instance_uid
     if (rejected := dict(study.rejected).get(series_instance_uid)) is not None:
         text = f"its images were rejected ({rejected.replace('_', ' ')}): not analysed"
         return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=REJECTED, reason=text)
@@ -176,8 +177,13 @@ def _view_series(
     activated = (active.model.version, active.model.weights_digest)
     found = [a for a in mine if (a.model.version_label, a.model.weights_digest) == activated]
     if not found:
-        return _view_silence(study, pathway, bool(mine), now)
+        return _view_silence(study, pathway, " from the version that was activated" if mine else "", now)
     answer = max(found, key=lambda a: (a.series_revision, a.run))
+    # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
+    reaches = answer.score is not None and answer.score >= active.operating_point
+    flagged = answer.state is ScoringState.SCORED and reaches
+    if not flagged and answer.series_revision < _awaited_revision(study, claim):
+        return _view_silence(study, pathway, " about the images that came last", now)
     view = PathwayView(pathway.name, ItemState.SCORED, model_id=active.model.model_id, statement=active.model.statement)
     if answer.state is not ScoringState.SCORED:
         state = ItemState.FAILED if answer.state is ScoringState.FAILED else ItemState.OUT_OF_SCOPE
@@ -189,8 +195,6 @@ def _view_series(
         text = f"{active.model.model_id} answered without a score"
         return replace(view, state=ItemState.FAILED, reason_code=WITHOUT_SCORE, reason=text)
     shows = active.model.shows
-    # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
-    flagged = answer.score >= active.operating_point
     calibration = calibrations.get(active.calibration_digest or "")
     probability = calibration.probability(answer.score) if flagged and calibration else None
     top = max(answer.findings, key=lambda finding: finding.score, default=None)
@@ -208,6 +212,13 @@ def _view_series(
     )
 
 
+def _awaited_revision(study: StudyFacts, claim: ClaimFacts) -> int:
+    """Return the lowest revision whose answer counts: a confirmed one is there, whatever else was heard of it."""
+    key = (claim.series_instance_uid, claim.pathway)
+    confirmed = (revision for uid, name, revision in study.confirmed if (uid, name) == key)
+    return max((claim.awaited_revision, *confirmed))
+
+
 def _pictures(answer: FindingsScored, operating_point: float) -> tuple[str, ...]:
     ordered = sorted(answer.findings, key=lambda finding: -finding.score)
     return tuple(f.picture for f in ordered if f.picture is not None and f.score >= operating_point)
@@ -220,10 +231,9 @@ def _lift(active: Activation, probability: float | None) -> Lift | None:
     return Lift(active.lift_to, harm, minutes, probability or 0.0, target)
 
 
-def _view_silence(study: StudyFacts, pathway: Pathway, another_answered: bool, now: datetime) -> PathwayView:
+def _view_silence(study: StudyFacts, pathway: Pathway, whose: str, now: datetime) -> PathwayView:
     waited_minutes = (now - study.last_received_at).total_seconds() / 60
     if waited_minutes > pathway.delay.result_within_minutes:
-        whose = " from the version that was activated" if another_answered else ""
         text = f"no answer{whose} within {pathway.delay.result_within_minutes:g} minutes"
         return PathwayView(pathway.name, ItemState.LATE, reason_code="late", reason=text)
     return PathwayView(pathway.name, ItemState.RUNNING, reason_code="running", reason="awaits images or an answer")

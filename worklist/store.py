@@ -14,7 +14,7 @@ from voorrang.database import Connection
 from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
 from voorrang.outbox import insert_once
-from worklist.facts import ItemFacts, StudyFacts
+from worklist.facts import ClaimFacts, ItemFacts, StudyFacts
 from worklist.ordering.places import PlaceClass, SortKey
 from worklist.ordering.strategies import by_arrival
 from worklist.ordering.tiers import TierOrder
@@ -108,7 +108,7 @@ def put_study(connection: Connection, event: Event[Any]) -> list[str]:
         "last_received_at": record.last_received_at,
         "modalities": list(record.modalities),
         "prior": record.prior,
-        "claims": [[claim.series_instance_uid, claim.pathway] for claim in record.claims],
+        "claims": [[c.series_instance_uid, c.pathway, c.series_revision, c.open] for c in record.claims],
         "withdrawn": record.withdrawn or "",
         "withdrawn_at": record.withdrawn_at,
     }
@@ -210,7 +210,7 @@ def _study_facts(
         utc(row.last_received_at),
         tuple(row.modalities),
         row.prior,
-        tuple((series, pathway) for series, pathway in row.claims),
+        tuple(ClaimFacts(*claim) for claim in row.claims),  # of two values, as the version before stored them, too
         tuple(standing),
         frozenset((c.series_instance_uid, c.pathway, c.series_revision) for c in confirmed),
         tuple(sorted((uid, why) for uid, (_, why) in rejected.items() if uid not in answered)),

@@ -209,6 +209,12 @@ class TestDecoding:
                 decode(raw)
             assert secret not in caught.value.code
 
+    def test_a_claim_of_a_writer_that_told_no_revision_awaits_none(self) -> None:
+        values = example(EXAMPLES / "study-updated" / "1.json")
+        claims = [{k: one[k] for k in ("series_instance_uid", "pathway")} for one in values["data"]["claims"]]
+        event = decode(json.dumps(values | {"data": values["data"] | {"claims": claims}}).encode())
+        assert [(one.series_revision, one.open) for one in event.data.claims] == [(0, False)]
+
 
 class TestTopics:
     def test_every_event_type_has_a_topic_and_every_topic_an_event_type(self) -> None:

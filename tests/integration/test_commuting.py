@@ -86,7 +86,15 @@ def study_events(draw: st.DrawFn) -> list[Event[Any]]:
                 last_received_at=START + timedelta(minutes=draw(st.sampled_from([0, 5, 18]))),
                 modalities=("CT",) if version < 3 else ("CT", "SR"),
                 prior=draw(st.sampled_from([False, False, False, True])),
-                claims=tuple(Claim(series_instance_uid=s, pathway=p) for s, p in sorted(claims)),
+                claims=tuple(
+                    Claim(
+                        series_instance_uid=s,
+                        pathway=p,
+                        series_revision=draw(st.integers(0, 3)),
+                        open=draw(st.booleans()),
+                    )
+                    for s, p in sorted(claims)
+                ),
             )
             events.append(make_event(record, subject=study, order_key=order))
     return events

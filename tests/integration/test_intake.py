@@ -101,6 +101,11 @@ def claims_of(event: Event[Any]) -> set[str]:
     return {one.pathway for one in event.data.claims}
 
 
+def told_claims(station: Station) -> list[tuple[int, bool]]:
+    """Return, for each claim, the revision that is complete and whether more came, as told last."""
+    return [(one.series_revision, one.open) for one in station.events("study-updated")[-1].data.claims]
+
+
 # A series completes
 
 
@@ -271,6 +276,25 @@ def test_versions_of_a_study_grow_by_one_and_the_last_counts_everything(station:
     assert (updates[-1].series_count, updates[-1].instance_count) == (2, 14)
     assert updates[-1].modalities == ("CT", "SR")
     assert len({event.id for event in station.events("study-updated")}) == len(updates)
+
+
+def test_late_slices_are_announced_when_they_come_and_when_they_are_complete(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    assert told_claims(station) == [(0, True)]
+    let_pass(station, 5)
+    assert told_claims(station) == [(1, False)]
+    let_pass(station, 1200)
+    station.receive(*make_stack(1, first=13))
+    station.take_in()
+    assert told_claims(station) == [(1, True)]
+    assert station.events("study-updated")[-1].data.last_received_at == station.clock.now()
+    count_before = len(station.events("study-updated"))
+    station.receive(*make_stack(1, first=14))
+    station.take_in()
+    assert len(station.events("study-updated")) == count_before
+    let_pass(station, 5)
+    assert told_claims(station) == [(2, False)]
 
 
 def test_events_carry_keys_and_no_identity(station: Station) -> None:

@@ -84,6 +84,11 @@ def withdrawn(station: Station) -> str | None:
     return found
 
 
+def awaited(station: Station) -> list[tuple[int, bool]]:
+    """Return, for each claim, the revision that is complete and whether more came, as told last."""
+    return [(one.series_revision, one.open) for one in station.events("study-updated")[-1].data.claims]
+
+
 def test_the_four_titles_are_those_of_the_standard() -> None:
     """A second list: pydicom's dictionary of PS3.16."""
     assert set(REASONS) == {
@@ -166,6 +171,18 @@ class TestSomeSlices:
 
         assert completed(station) == [(1, 12), (2, 11), (3, 10)]
         assert rejected(station) == [(1, "quality"), (2, "quality")]
+
+    def test_late_slice_that_was_rejected_before_it_came_opens_and_closes_the_claim(self, station: Station) -> None:
+        stack = make_stack(13)
+        receive(station, *stack[:12], make_note(stack[12]))
+        station.receive(stack[12])
+        station.take_in()
+        assert awaited(station) == [(1, True)]
+        station.clock.advance(QUIET)
+        station.assembler.step()
+
+        assert completed(station) == [(1, 12)]
+        assert awaited(station) == [(1, False)]
 
 
 class TestReach:

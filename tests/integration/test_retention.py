@@ -379,7 +379,7 @@ def test_a_deleted_series_that_is_sent_again_completes_again_and_goes_again(worl
     with world.desk.database.write() as connection:
         (found,) = store.open_claims(connection)
         digest = instances_digest(f"{uid}.{index}" for index in range(3))
-        assert store.complete_claim(connection, found, digest, now) == 2
+        assert store.complete_claim(connection, found, digest, now) == (2, True)
         store.close_answered(connection, uid, "stroke", 2)
     world.worker().step()
     assert world.here() == {uid}

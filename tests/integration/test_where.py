@@ -70,12 +70,14 @@ def answer(station: Station, score: float = 0.1) -> None:
 
 
 def rank(station: Station, types: tuple[str, ...], more: list[Event[Any]] | None = None) -> None:
-    """Let the worklist hear events of these types."""
+    """Let the worklist hear events of these types, and look at the time."""
     runtime = make_runtime("worklist", station.runtime.database, station.runtime.settings.data_dir, clock=station.clock)
-    hear = handlers(runtime, Ranking(runtime))
+    ranking = Ranking(runtime)
+    hear = handlers(runtime, ranking)
     for event_type in types:
         for event in more or station.events(event_type):
             hear[event_type](event)
+    ranking.step()
 
 
 def where(station: Station, asked: str = STUDY) -> list[Whereabouts]:
@@ -144,6 +146,30 @@ def test_what_the_outbox_has_no_more_is_told_from_the_rows(station: Station) -> 
         connection.execute(delete(outbox))
     assert told(station, "complete") == [f"stroke series {SERIES}: revision 1, confirmed since"]
     assert told(station, "ranked") == ["place 1, routine, running"]
+
+
+def test_slices_after_a_confirmed_answer_are_awaited_and_then_late(station: Station) -> None:
+    """Both services, by the events that ingest tells: inference says no more."""
+    activate(station.runtime.database)
+    receive(station)
+    let_pass(station, QUIET)
+    rank(station, ("study-updated",))
+    answer(station, score=0.1)
+    let_pass(station, 120)
+    rank(station, ("series-confirmed",))
+    assert told(station, "ranked")[-1] == "place 1, routine, scored"
+    let_pass(station, 1200)
+    station.receive(*make_stack(1, first=13))
+    station.take_in()
+    rank(station, ("study-updated",))
+    assert told(station, "ranked")[-1] == "place 1, routine, running"
+    let_pass(station, QUIET)
+    let_pass(station, 120)
+    rank(station, ("study-updated", "series-confirmed"))
+    assert told(station, "ranked")[-1] == "place 1, routine, running"
+    let_pass(station, 600)
+    rank(station, ())
+    assert told(station, "ranked")[-1] == "place 1, routine, late"
 
 
 def test_operators_acts_are_part_of_it(station: Station) -> None:

@@ -156,7 +156,7 @@ def make_study(
     number: int = 1,
     *,
     version: int = 1,
-    claims: Sequence[tuple[int, str]] = ((1, "stroke"),),
+    claims: Sequence[tuple[int, str] | tuple[int, str, int, bool]] = ((1, "stroke"),),
     minutes: float | None = None,
     prior: bool = False,
     arrived_at: datetime | None = None,
@@ -172,8 +172,13 @@ def make_study(
         series_count=1,
         instance_count=28,
         prior=prior,
-        claims=tuple(Claim(series_instance_uid=uid(number, series), pathway=name) for series, name in claims),
+        claims=tuple(_claim(number, *claim) for claim in claims),
     )
+
+
+def _claim(number: int, series: int, pathway: str, revision: int = 0, is_open: bool = False) -> Claim:
+    uid_of_series = uid(number, series)
+    return Claim(series_instance_uid=uid_of_series, pathway=pathway, series_revision=revision, open=is_open)
 
 
 def make_answer(

@@ -7,6 +7,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from tests.integration.worklist_world import (
     World,
@@ -23,6 +24,7 @@ from voorrang.bus import Message
 from voorrang.events.envelope import encode
 from voorrang.events.records import ScoringState
 from worklist.states import ItemState
+from worklist.tables import study
 
 
 def test_states_are_the_seven_of_the_design() -> None:
@@ -177,3 +179,53 @@ def test_unanswered_item_is_never_shown_as_scored(minutes: int, world: World) ->
     world.ranking.step()
 
     assert world.row().shown_state in {"running", "late"}
+
+
+def late_slices(world: World, revision: int, *, is_open: bool) -> None:
+    """Let ingest say, 20 minutes after a confirmed negative, that more of the series has come."""
+    world.activate()
+    world.tell(make_study(1, claims=[(1, "stroke", 1, False)]), make_answer(1, 0.1), make_confirmation(1))
+    assert world.row().shown_state == "scored"
+    world.clock.advance(1200)
+    world.tell(make_study(1, version=2, claims=[(1, "stroke", revision, is_open)], arrived_at=world.clock.now()))
+
+
+@pytest.mark.parametrize(("revision", "is_open"), [(1, True), (2, False)], ids=["reopened", "completed again"])
+def test_confirmed_negative_is_no_answer_about_late_slices(world: World, revision: int, is_open: bool) -> None:
+    late_slices(world, revision, is_open=is_open)
+    assert (world.row().shown_state, "not flagged" in world.row().explanation["en"]) == ("running", False)
+
+    world.clock.advance(181)
+    world.ranking.step()
+    assert world.row().shown_state == "late"
+    assert world.row().reason == "no answer about the images that came last within 3 minutes"
+
+
+def test_confirmed_revision_that_nobody_answers_is_late(world: World) -> None:
+    late_slices(world, 2, is_open=False)
+    world.tell(make_confirmation(1, revision=2))
+    world.clock.advance(3600)
+    world.ranking.step()
+    assert world.row().shown_state == "late"
+
+    world.tell(make_answer(1, 0.1, revision=2))
+    assert world.row().shown_state == "scored"
+
+
+def test_late_slices_take_no_flag_away(world: World) -> None:
+    world.activate()
+    world.tell(make_study(1), make_answer(1, 0.9), make_study(1, version=2, claims=[(1, "stroke", 1, True)]))
+    world.clock.advance(3600)
+    world.ranking.step()
+
+    assert (world.row().tier, world.row().shown_state) == ("urgent", "scored")
+
+
+def test_claims_that_the_version_before_stored_are_read(world: World) -> None:
+    world.activate()
+    world.tell(make_study(1), make_answer(1, 0.1), make_confirmation(1))
+    with world.database.write() as connection:
+        connection.execute(update(study).values(claims=[[uid(1, 1), "stroke"]]))
+    world.ranking.rank_all([uid(1)])
+
+    assert world.row().shown_state == "scored"

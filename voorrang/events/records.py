@@ -34,10 +34,16 @@ ItemStanding = Literal["open", "reported", "withdrawn"]
 
 
 class Claim(Record):
-    """A series that a pathway wants."""
+    """
+    A series that a pathway wants.
+
+    `series_revision` is the last that was complete for it, 0 before the first; `open`: images came that are not in it.
+    """
 
     series_instance_uid: str
     pathway: str
+    series_revision: int = 0
+    open: bool = False
 
 
 class StudyUpdated(Record):

@@ -24,7 +24,7 @@ from tests.integration.worklist_world import (
 from voorrang.events.records import FindingsScored, Reason, ScoringState
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation, Influence
-from worklist.facts import ItemFacts, StudyFacts
+from worklist.facts import ClaimFacts, ItemFacts, StudyFacts
 from worklist.ordering.places import Lift, SortKey, sort_key
 from worklist.states import ItemState, ItemView, view_item
 
@@ -37,7 +37,7 @@ SILENT = {"lift": None, "flagged": False}
 def study(
     *answers: FindingsScored,
     number: int = 1,
-    claims: Sequence[tuple[int, str]] = ((1, "stroke"),),
+    claims: Sequence[tuple[int, str] | tuple[int, str, int, bool]] = ((1, "stroke"),),
     confirmed: Iterable[tuple[int, str, int]] = (),
     prior: bool = False,
     received_at: datetime = NOON + timedelta(minutes=1),
@@ -49,7 +49,7 @@ def study(
         last_received_at=received_at,
         modalities=("CT",),
         prior=prior,
-        claims=tuple((uid(number, series), name) for series, name in claims),
+        claims=tuple(ClaimFacts(uid(number, series), *claim) for series, *claim in claims),
         answers=tuple(answers),
         confirmed=frozenset((uid(number, series), name, revision) for series, name, revision in confirmed),
     )
@@ -91,7 +91,6 @@ def test_negative_is_provisional_until_that_very_revision_is_confirmed() -> None
 
     assert view(study(answer)).provisional
     assert view(study(answer, confirmed=[(1, "stroke", 1)])).provisional
-    assert view(study(answer, confirmed=[(1, "stroke", 3)])).provisional
     assert view(study(answer, confirmed=[(2, "stroke", 2)])).provisional
     assert view(study(answer, confirmed=[(1, "lung-nodule", 2)])).provisional
     assert not view(study(answer, confirmed=[(1, "stroke", 2)])).provisional
