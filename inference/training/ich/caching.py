@@ -20,7 +20,7 @@ from inference.builtin.lite_network import MAP_SHAPE, FirstBlocks, LastBlocks
 from inference.training.ich.augmenting import augmented
 from inference.training.ich.labelled import SEED, Patient
 
-FIRST_OF_BLEEDS_ONLY = 5
+FIRST_OF_BLEEDS_ONLY = 4
 PRETRAINED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 _BATCH = 8

@@ -55,7 +55,7 @@ class Recipe:
         The same of slices of phantoms.
     """
 
-    steps: int = 520
+    steps: int = 480
     batch: int = 32
     positive_share: float = 0.4
     rate: float = 6e-4

@@ -22,7 +22,7 @@ from inference.volume import Volume
 from voorrang.demo.phantoms.canvas import Phantom
 from voorrang.demo.phantoms.head import Bleed, make_head
 
-SEEDS = range(1000, 1048)  # never those of a test or of the demo
+SEEDS = range(1000, 1032)  # never those of a test or of the demo
 UNSEEN_SEEDS = range(10)
 BLEED = Bleed((30.0, 5.0, 18.0), 30.0, 68.0)  # as the demo has it
 SLICES_WITHOUT = 5  # of each phantom

@@ -39,8 +39,8 @@ from inference.training.ich.summing_up import by_fold, by_type, by_way, counts, 
 from inference.training.ich.thresholds import judged_across_folds, series_logits, threshold_at
 
 RECIPE = Recipe()
-INNER_STEPS = 260  # of the fits without two folds, which only choose the way from slices to patients
-COPIES = (0, 1, 2, 3, 4, 5, 6, 7)  # four augmented copies of each slice, and three more of those with a bleed
+INNER_STEPS = 220  # of the fits without two folds, which only choose the way from slices to patients
+COPIES = (0, 1, 2, 3, 4, 5, 6)  # three augmented copies of each slice, and three more of those with a bleed
 FROZEN_DECAYS = (0.01, 0.1)
 OPERATING_POINT = 0.5  # the last layer is shifted so that the threshold lies there
 
