@@ -65,8 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _keep_memory() -> None:
     """Let malloc keep pages: half of the time of the first blocks went into giving them back and asking again."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # none but glibc has it
-    for option, value in _MALLOPT.items() if mallopt is not None else ():
-        mallopt(option, value)
+    if mallopt is not None:
+        for option, value in _MALLOPT.items():
+            mallopt(option, value)
 
 
 if __name__ == "__main__":
