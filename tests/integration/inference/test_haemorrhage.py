@@ -34,7 +34,7 @@ DATA = Path(os.environ.get("VOORRANG_TEST_DATA", Path(__file__).resolve().parent
 # What a run of all tests has time for.
 CARD_PATIENT = 66
 CARD_SEED = 5
-MARGIN = 0.05
+MARGIN = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +64,10 @@ def with_bleed(model: Haemorrhage, bleeding: Volume) -> Opinion:
     return model.read(bleeding)
 
 
-def test_a_bleed_that_was_put_in_scores_above_the_same_head_without(
+def test_a_bleed_that_was_put_in_is_flagged_and_the_same_head_without_is_not(
     model: Haemorrhage, without: Opinion, with_bleed: Opinion
 ) -> None:
-    assert with_bleed.score > without.score + MARGIN
+    assert with_bleed.score > model.operating_point + MARGIN
     assert without.score < model.operating_point - MARGIN
     assert not [each for each in without.findings if each.score >= model.operating_point]
 
