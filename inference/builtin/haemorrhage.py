@@ -15,10 +15,11 @@ from inference.builtin.cards import FOLDER
 from inference.builtin.head_slices import Frames, Mask, as_channels, find_frames, lookup, upright
 from inference.builtin.lite_network import FirstBlocks, LastBlocks
 from inference.builtin.series_score import probability, series_logit, smoothed_along_z
-from inference.builtin.shipped import ShippedBundle, ShippedModel
+from inference.builtin.shipped import HeadSlices, ShippedBundle, ShippedModel
 from inference.model import LocatedFinding, Opinion
 from inference.scope import OutOfScopeError, ScopeCode, ScopeReason
 from inference.volume import Box, Volume
+from voorrang.errors import ConfigurationError
 
 _BATCH = 8
 _MIN_HEAD_SHARE = 0.5  # of the slabs
@@ -59,6 +60,10 @@ class Haemorrhage(ShippedModel):
     def __init__(self, folder: Path | None = None) -> None:
         bundle = ShippedBundle(folder or FOLDER / "ich")
         super().__init__(bundle)
+        reading = bundle.contract.reading
+        if not isinstance(reading, HeadSlices):
+            raise ConfigurationError(f"{reading.kind} is read by another model than this, which reads head slices")
+        self._top = reading.top
         self._first, self._last = networks(bundle.weights())
 
     def read(self, volume: Volume) -> Opinion:
@@ -73,7 +78,8 @@ class Haemorrhage(ShippedModel):
         Returns
         -------
         Opinion
-            The score is the logistic function of the mean of the five highest logits, smoothed along z. At most one
+            The score is the logistic function of the mean of the highest logits, smoothed along z; the bundle says
+            of how many. At most one
             finding, with a box around what speaks for it, where the score is not below the least that is listed.
 
         Raises
@@ -84,7 +90,7 @@ class Haemorrhage(ShippedModel):
         slabs = in_slabs(volume)
         answer = self._answer(slabs)
         smoothed = smoothed_along_z(answer.logits)
-        score = float(probability(series_logit(smoothed)))
+        score = float(probability(series_logit(smoothed, self._top)))
         if score < self._listed_from:
             return Opinion(score, ())
         return Opinion(score, (self._finding(slabs, answer, int(smoothed.argmax()), score),))

@@ -8,7 +8,6 @@ import numpy.typing as npt
 Logits = npt.NDArray[np.float64]
 
 _KERNEL = (0.25, 0.5, 0.25)
-TOP = 5  # chosen by inner splits: docs/models/ich.md
 
 
 def smoothed_along_z(logits: Logits) -> Logits:
@@ -29,7 +28,7 @@ def smoothed_along_z(logits: Logits) -> Logits:
     return np.asarray(sum(w * padded[k : k + len(logits)] for k, w in enumerate(_KERNEL)), dtype=np.float64)
 
 
-def series_logit(smoothed: Logits, top: int = TOP) -> float:
+def series_logit(smoothed: Logits, top: int) -> float:
     """Return the mean of the highest smoothed logits, of all where there are fewer."""
     return float(np.sort(smoothed)[-top:].mean())
 

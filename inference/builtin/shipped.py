@@ -25,12 +25,13 @@ from voorrang.pathways.criteria import SeriesCriteria
 
 
 class HeadSlices(BaseModel):
-    """The answer is a logit of each upright slice of a head, joined to one of the series."""
+    """The answer is a logit of each upright slice of a head; the mean of the `top` highest is the series'."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["head_slices"]
     listed_from: float = Field(ge=0, le=1)
+    top: int = Field(ge=1)
 
 
 class LungCandidates(BaseModel):

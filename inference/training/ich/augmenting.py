@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from inference.builtin.head_slices import HEAD_SIDE, WINDOW_HU, Frames, Mask, Matrix, Slices, upright
 
-_OTHER_WINDOWS_HU = ((0.0, 80.0), (-10.0, 90.0), (-5.0, 75.0), (5.0, 85.0))
+_LOW_HU, _HIGH_HU = (-15.0, 8.0), (70.0, 100.0)  # ends of other windows
 
 
 def augmented(frames: Frames, k: int, rng: np.random.Generator) -> tuple[Slices, Mask]:
@@ -34,14 +34,14 @@ def augmented(frames: Frames, k: int, rng: np.random.Generator) -> tuple[Slices,
     hu, mask = upright(frames, k, _change(frames, k, rng))
     low, high = WINDOW_HU
     if rng.random() < 0.4:
-        hu = ndimage.gaussian_filter(hu, rng.uniform(0.3, 1.3), truncate=2)
+        hu = ndimage.gaussian_filter(hu, rng.uniform(0.3, 1.7), truncate=2)
     elif rng.random() < 0.3:
         hu = hu + rng.uniform(0.2, 0.8) * (hu - ndimage.gaussian_filter(hu, 1.0, truncate=2))
-    if rng.random() < 0.3:
-        hu = np.clip(hu, *_OTHER_WINDOWS_HU[rng.integers(len(_OTHER_WINDOWS_HU))])
-    share = np.clip((hu - low) / (high - low), 0, 1) ** np.exp(rng.normal(0, 0.12))
+    if rng.random() < 0.4:
+        hu = np.clip(hu, rng.uniform(*_LOW_HU), rng.uniform(*_HIGH_HU))
+    share = np.clip((hu - low) / (high - low), 0, 1) ** np.exp(rng.normal(0, 0.15))
     hu = low + (high - low) * share
-    hu = 35 + np.exp(rng.normal(0, 0.15)) * (hu - 35) + rng.normal(0, 5)
+    hu = 35 + np.exp(rng.normal(0, 0.18)) * (hu - 35) + rng.normal(0, 6)
     if rng.random() < 0.7:
         hu = hu + _noise(rng, hu.shape)
     return np.clip(hu, low, high).astype(np.float32), mask

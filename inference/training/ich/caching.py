@@ -16,12 +16,14 @@ import numpy.typing as npt
 import torch
 
 from inference.builtin.head_slices import as_channels, find_frames, upright
-from inference.builtin.lite_network import FirstBlocks, LastBlocks
+from inference.builtin.lite_network import MAP_SHAPE, FirstBlocks, LastBlocks
 from inference.training.ich.augmenting import augmented
 from inference.training.ich.labelled import SEED, Patient
 
 FIRST_OF_BLEEDS_ONLY = 4
 PRETRAINED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+_BATCH = 8
 
 Maps = npt.NDArray[np.floating[Any]]  # float16 of slices, or float32 features of them
 
@@ -116,7 +118,8 @@ def _of_patient(patient: Patient, folder: Path, network: FirstBlocks, copies: Se
         for k in missing:
             rng = np.random.default_rng([SEED, patient.number, copies[k]])
             pairs = [augmented(frames, s, rng) if copies[k] else upright(frames, s) for s in slices[k]]
-            _save(computed(network, np.stack([as_channels(*pair) for pair in pairs])), paths[k])
+            given = np.stack([as_channels(*pair) for pair in pairs])
+            _save(computed(network, given, is_changed=copies[k] > 0), paths[k])
         _log.info(json.dumps({"cached": patient.number, "copies": len(missing)}))
     there = [k for k in range(len(copies)) if len(slices[k])]
     return Cached(tuple(slices[k] for k in there), tuple(np.load(paths[k]) for k in there))
@@ -133,8 +136,22 @@ def _save(maps: Maps, path: Path) -> None:
     part.replace(path)
 
 
-def computed(network: FirstBlocks, channels: npt.NDArray[np.float32]) -> Maps:
-    """Return the maps of slices of shape (n, 3, 224, 224), as float16."""
-    with torch.inference_mode():
-        maps = network(torch.from_numpy(channels).contiguous(memory_format=torch.channels_last))
-    return np.asarray(maps.numpy(), dtype=np.float16)
+def computed(network: FirstBlocks, channels: npt.NDArray[np.float32], *, is_changed: bool) -> Maps:
+    """
+    Return the maps of slices of shape (n, 3, 224, 224), as float16.
+
+    Parameters
+    ----------
+    network
+        The part that is not trained.
+    channels
+        From `as_channels`.
+    is_changed
+        Augmented or made: worked out in bfloat16, which is 2.6 times as fast and off by some 4 %, like one more noise.
+    """
+    parts = [np.zeros((0, *MAP_SHAPE), np.float16)]
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=is_changed):
+        for at in range(0, len(channels), _BATCH):
+            given = torch.from_numpy(channels[at : at + _BATCH]).contiguous(memory_format=torch.channels_last)
+            parts.append(network(given).half().numpy())
+    return np.concatenate(parts)

@@ -31,11 +31,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Maps and labels of some patients, and what was made of their slices."""
+    """Maps and labels of some patients, what was made of their slices, and phantoms."""
 
     cached: tuple[Cached, ...]
     labels: tuple[Labels, ...]
     made: tuple[Made, ...] = ()
+    phantoms: Made | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,14 @@ class Cohort:
     made
         One for each patient; empty when nothing was made.
     phantoms
-        For every fold alike, since they are nobody.
+        For every fold alike, since they are nobody; None: without.
     """
 
     patients: tuple[Patient, ...]
     cached: tuple[Cached, ...]
     folds: npt.NDArray[np.int64]
     made: tuple[Made, ...] = ()
-    phantoms: tuple[Made, ...] = ()
+    phantoms: Made | None = None
 
     @property
     def has_bleed(self) -> npt.NDArray[np.bool_]:
@@ -72,9 +73,9 @@ class Cohort:
     def training(self, left_out: LeftOut) -> Training:
         """Return what training without these folds may see, and nothing else."""
         indices, _ = self.split(left_out)
-        made = [self.made[k] for k in indices] if self.made else []
+        made = tuple(self.made[k] for k in indices) if self.made else ()
         labels = tuple(labels_of(self.patients[k]) for k in indices)
-        return Training(tuple(self.cached[k] for k in indices), labels, (*made, *self.phantoms))
+        return Training(tuple(self.cached[k] for k in indices), labels, made, self.phantoms)
 
 
 def labels_of(patient: Patient) -> Labels:
@@ -143,7 +144,7 @@ def blocks_trained(recipe: Recipe, keep: Path) -> Fit:
 
     def _fit(given: Training, seed: int) -> Scorer:
         if not _weights(keep, seed).is_file():
-            network = fitted(Examples(given.cached, given.labels, given.made), recipe, seed)
+            network = fitted(Examples(given.cached, given.labels, given.made, given.phantoms), recipe, seed)
             keep.mkdir(parents=True, exist_ok=True)
             torch.save(network.state_dict(), _weights(keep, seed))
         kept = network_kept(keep, seed)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.builtin.head_slices import SIDE, Mask, Slices, as_channels, find_frames
-from inference.builtin.lite_network import MAP_SHAPE, N_CLASSES, FirstBlocks
+from inference.builtin.lite_network import N_CLASSES, FirstBlocks
 from inference.training.ich.augmenting import augmented
 from inference.training.ich.caching import Maps, computed, first_blocks
 from inference.training.ich.inserting import insert_region
@@ -57,7 +57,7 @@ def kept(path: Path, network: FirstBlocks, drawn: Iterator[Drawn]) -> Made:
     if not path.is_file():
         pictures = list(drawn)
         given = np.array([as_channels(hu, head) for hu, head, _ in pictures], np.float32).reshape(-1, 3, SIDE, SIDE)
-        maps = computed(network, given) if pictures else np.zeros((0, *MAP_SHAPE), np.float16)
+        maps = computed(network, given, is_changed=True)
         named = np.array([labels for _, _, labels in pictures], np.bool_).reshape(-1, N_CLASSES)
         part = path.with_suffix(".part")
         with part.open("wb") as file:

@@ -21,10 +21,20 @@ SPECIFICITY = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Logits of one patient's slices, never seen in training, and the truth; both of shape (n_slices,)."""
+    """
+    Logits of one patient's slices, never seen in training, and the truth; both of shape (n_slices,).
+
+    Parameters
+    ----------
+    logits, is_bleed
+        Of each slice.
+    top
+        How many of the highest smoothed logits make the patient's.
+    """
 
     logits: Array
     is_bleed: Truth
+    top: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,7 @@ def figures(scored: Sequence[Scored]) -> dict[str, float]:
     smooth = [smoothed_along_z(each.logits) for each in scored]
     truth = np.concatenate([each.is_bleed for each in scored])
     strata = np.concatenate([_tenths(len(each.logits)) for each in scored])
-    whole = np.array([series_logit(each) for each in smooth])
+    whole = np.array([series_logit(each, own.top) for each, own in zip(smooth, scored, strict=True)])
     has_bleed = np.array([bool(each.is_bleed.any()) for each in scored])
     slices = np.concatenate(smooth)
     return {

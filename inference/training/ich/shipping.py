@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
 
 from inference.builtin.lite_network import FirstBlocks, LastBlocks
+from inference.bundles.contract import CONTRACT
 from inference.training.shipping import ship_weights
 
 WEIGHTS = "models/ich.pt"
 
 
-def ship(first: FirstBlocks, last: LastBlocks, bundle: Path, operating_point: float) -> str:
+def ship(first: FirstBlocks, last: LastBlocks, bundle: Path, operating_point: float, top: int) -> str:
     """
-    Write weights into a bundle, and their digest and operating point into its contract.
+    Write weights into a bundle; their digest, the operating point and the top into its contract.
 
     Parameters
     ----------
@@ -24,12 +26,17 @@ def ship(first: FirstBlocks, last: LastBlocks, bundle: Path, operating_point: fl
         Folder with `configs/voorrang.json`.
     operating_point
         0..1.
+    top
+        How many of the highest logits make the score of a series.
 
     Returns
     -------
     str
         SHA-256 of the weights.
     """
+    contract = json.loads((bundle / CONTRACT).read_text(encoding="utf-8"))
+    contract["reading"]["top"] = top
+    (bundle / CONTRACT).write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")
     return ship_weights({**_halved(first, "first."), **_halved(last, "last.")}, bundle, WEIGHTS, operating_point)
 
 

@@ -24,7 +24,7 @@ _SLICES = 2  # of each patient
 
 
 def short_series(
-    patients: Sequence[Patient], first: FirstBlocks, last_of: Callable[[int], LastBlocks], seed: int
+    patients: Sequence[Patient], first: FirstBlocks, last_of: Callable[[int], LastBlocks], seed: int, top: int
 ) -> dict[str, float]:
     """
     Score short series made of single slices.
@@ -37,6 +37,8 @@ def short_series(
         The network; its last blocks by the index of the patient, so that each is judged by what never saw it.
     seed
         Of the choice of slices and of the noise.
+    top
+        How many of the highest logits make the score.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def short_series(
         rng = np.random.default_rng([seed, patient.number])
         hu = patient.read_hu()
         for k in rng.choice(_choice(patient), min(_SLICES, len(_choice(patient))), replace=False):
-            scores.append(_score(_from_elsewhere(hu[k], rng), first, last_of(index)))
+            scores.append(_score(_from_elsewhere(hu[k], rng), first, last_of(index), top))
             truth.append(bool(patient.is_bleed[k]))
     return {"series": len(scores), "auc": round(auc(np.array(scores), np.array(truth)), 4)}
 
@@ -66,9 +68,9 @@ def _from_elsewhere(hu: npt.NDArray[np.float32], rng: np.random.Generator) -> np
     return (picture[None] + noise).astype(np.float32)
 
 
-def _score(slices: npt.NDArray[np.float32], first: FirstBlocks, last: LastBlocks) -> float:
+def _score(slices: npt.NDArray[np.float32], first: FirstBlocks, last: LastBlocks, top: int) -> float:
     frames = find_frames(slices)
     given = np.stack([as_channels(*upright(frames, k)) for k in range(len(slices))])
     with torch.inference_mode():
         logits = last.bleed_logits(first(torch.from_numpy(given))).numpy().astype(np.float64)
-    return series_logit(smoothed_along_z(logits))
+    return series_logit(smoothed_along_z(logits), top)

@@ -24,7 +24,7 @@ class Judged:
 
 def series_logits(scored: Sequence[Scored]) -> npt.NDArray[np.float64]:
     """Return the logit of each patient's series."""
-    return np.array([series_logit(smoothed_along_z(each.logits)) for each in scored])
+    return np.array([series_logit(smoothed_along_z(each.logits), each.top) for each in scored])
 
 
 def threshold_at(specificity: float, logits: npt.NDArray[np.float64], has_bleed: npt.NDArray[np.bool_]) -> float:

@@ -12,7 +12,6 @@ import torch
 
 from inference.builtin.cards import FIGURES
 from inference.builtin.lite_network import LastBlocks
-from inference.builtin.series_score import TOP
 from inference.training.ich.baseline import baseline
 from inference.training.ich.caching import Cached, cached_maps, first_blocks
 from inference.training.ich.card import write_tables
@@ -40,7 +39,8 @@ from inference.training.ich.summing_up import by_fold, by_type, by_way, counts, 
 from inference.training.ich.thresholds import judged_across_folds, series_logits, threshold_at
 
 RECIPE = Recipe()
-COPIES = (0, 1, 4, 5, 6)  # one augmented copy of each slice, and three more of those with a bleed
+INNER_STEPS = 220  # of the fits without two folds, which only choose the way from slices to patients
+COPIES = (0, 1, 2, 3, 4, 5, 6)  # three augmented copies of each slice, and three more of those with a bleed
 FROZEN_DECAYS = (0.01, 0.1)
 OPERATING_POINT = 0.5  # the last layer is shifted so that the threshold lies there
 
@@ -66,24 +66,22 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
     patients = read_patients(data)
     cached = tuple(cached_maps(patients, work / "cache", COPIES))
     made = tuple(inserted_maps(patients, work / "made"))
-    cohort = Cohort(patients, cached, folds_of(patients), made, (phantom_maps(work / "made"),))
-    keep = work / "runs" / "blocks-made"
+    cohort = Cohort(patients, cached, folds_of(patients), made, phantom_maps(work / "made"))
+    keep = work / "runs" / "blocks"
     by_left_out = _logits(cohort, keep)
     truth = Truth(cohort.has_bleed, cohort.folds)
     choice = chosen(truth, by_left_out)
     way = choice.shipped
-    if way.top != TOP:
-        raise ValueError(f"the inner splits chose the top {way.top}, series_score has {TOP}: change it there")
     scored = _scored(cohort, way, truth, by_left_out)
     threshold = threshold_at(SPECIFICITY, series_logits(scored), cohort.has_bleed)
     networks = _Networks(way, truth, by_left_out, keep, threshold)
-    ship(first_blocks(), networks.without(()), bundle, OPERATING_POINT)
+    ship(first_blocks(), networks.without(()), bundle, OPERATING_POINT, way.top)
     shipped = evaluate(data, bundle)
     unseen_by = networks.unseen_by(cohort)
     found = {
         "data": counts(cohort),
         "seed": SEED,
-        "recipe": asdict(RECIPE),
+        "recipe": {**asdict(RECIPE), "inner_steps": INNER_STEPS},
         "tried": _tried(cohort, scored, truth, by_left_out),
         "ways": by_way(choice, truth, by_left_out),
         "out_of_fold": {name: rounded(asdict(each)) for name, each in with_intervals(scored, SEED).items()},
@@ -91,7 +89,7 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
         "by_type": by_type(cohort, scored),
         "thresholds_across_folds": asdict(judged_across_folds(scored, cohort.folds)),
         "inserted": of_boxes(_inserted(cohort, unseen_by)),
-        "short_series": short_series(patients, first_blocks(), unseen_by, SEED),
+        "short_series": short_series(patients, first_blocks(), unseen_by, SEED, way.top),
         "phantoms": of_phantoms(shipped.phantoms, OPERATING_POINT),
         "reference_head": baseline(patients),
         "shipped": asdict(shipped),
@@ -126,22 +124,23 @@ class _Networks:
 
 def _logits(cohort: Cohort, keep: Path) -> ByLeftOut:
     """Train without each pair of folds, each fold, and none; score everybody by each."""
-    fit = blocks_trained(RECIPE, keep)
+    fit, inner = blocks_trained(RECIPE, keep), blocks_trained(replace(RECIPE, steps=INNER_STEPS), keep)
     singles: list[LeftOut] = [(fold,) for fold in range(N_FOLDS)]
-    return {left_out: logits_without(cohort, fit, left_out, keep) for left_out in [(), *singles, *PAIRS]}
+    found = {left_out: logits_without(cohort, fit, left_out, keep) for left_out in [(), *singles]}
+    return found | {left_out: logits_without(cohort, inner, left_out, keep) for left_out in PAIRS}
 
 
 def _scored(cohort: Cohort, way: Way, truth: Truth, by_left_out: ByLeftOut) -> list[Scored]:
     logits = [standardised(way, truth, (fold,), by_left_out[(fold,)]) for fold in range(N_FOLDS)]
-    return [Scored(logits[int(cohort.folds[k])][k], each.is_bleed) for k, each in enumerate(cohort.patients)]
+    return [Scored(logits[int(cohort.folds[k])][k], each.is_bleed, way.top) for k, each in enumerate(cohort.patients)]
 
 
 def _tried(cohort: Cohort, scored: list[Scored], truth: Truth, by_left_out: ByLeftOut) -> dict[str, dict[str, float]]:
     features = tuple(Cached(each.slices[:1], (features_of(each.maps[0]),)) for each in cohort.cached)
-    plain = replace(cohort, cached=features, made=(), phantoms=())
+    plain = replace(cohort, cached=features, made=(), phantoms=None)
     tried = {f"frozen, decay {decay:g}": out_of_fold(plain, frozen(decay)) for decay in FROZEN_DECAYS}
-    tried["blocks-made, logits as they are"] = _scored(cohort, WAYS[0], truth, by_left_out)
-    tried["blocks-made, as shipped"] = scored
+    tried["blocks, logits as they are"] = _scored(cohort, WAYS[0], truth, by_left_out)
+    tried["blocks, as shipped"] = scored
     return {name: rounded(figures(each)) for name, each in tried.items()}
 
 

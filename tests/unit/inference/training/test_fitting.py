@@ -11,7 +11,7 @@ RECIPE = Recipe()
 
 
 def make_examples() -> Examples:
-    """Two patients of twenty slices; each map holds 100 where the slice bleeds, 1 in a copy, 10 if it was made."""
+    """Two patients of twenty slices; a map holds 100 if it bleeds, 1 in a copy, 10 if it was made, 20 in a phantom."""
     cached, labels = [], []
     for first in (4, 12):
         own = np.zeros((20, 6), np.bool_)
@@ -22,7 +22,7 @@ def make_examples() -> Examples:
         labels.append(own)
     is_bleed = np.array([True, True, False])
     made = Made(np.where(is_bleed, 110.0, 10.0).astype(np.float16).reshape(3, 1, 1, 1), np.tile(is_bleed[:, None], 6))
-    return Examples(cached, labels, [made])
+    return Examples(cached, labels, [made], Made(made.maps + np.float16(10), made.labels))
 
 
 def test_a_batch_has_its_shares_and_each_map_its_own_label() -> None:
@@ -33,9 +33,11 @@ def test_a_batch_has_its_shares_and_each_map_its_own_label() -> None:
         assert len(values) == RECIPE.batch
         assert ((values >= 100) == is_bleed).all()
         assert np.count_nonzero(is_bleed) == round(RECIPE.batch * RECIPE.positive_share)
-        is_made = values % 100 == 10
+        is_made, is_phantom = values % 100 == 10, values % 100 == 20
         assert np.count_nonzero(is_made & is_bleed) == 3  # a fifth of 13
         assert np.count_nonzero(is_made & ~is_bleed) == 4  # a fifth of 19
+        assert np.count_nonzero(is_phantom & is_bleed) == 1  # a tenth
+        assert np.count_nonzero(is_phantom & ~is_bleed) == 2
 
 
 def test_copies_tell_nothing_of_the_label() -> None:
