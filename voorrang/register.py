@@ -130,9 +130,7 @@ def activate(
     """
     require_actor(by)
     model = _registered_as(connection, model)
-    use = pathway.model_use(model.model_id)
-    if use is None:
-        raise ConfigurationError(f"pathway {pathway.name} does not name model {model.model_id}")
+    use = require_use(pathway, model.model_id)
     values = {
         "influence": influence.value,
         "operating_point": use.operating_point,
@@ -146,6 +144,25 @@ def activate(
     record = ModelActivated(activation=number, pathway=pathway.name, model=_identity(model), **values)
     _announce(connection, record, model, now, envelope)
     return _latest(connection)[pathway.name, model.model_id]
+
+
+def require_use(pathway: Pathway, model_id: str) -> ModelUse:
+    """
+    Return how a pathway uses a model.
+
+    Raises
+    ------
+    ConfigurationError
+        When its file does not name the model; the message says what to do.
+    """
+    use = pathway.model_use(model_id)
+    if use is None:
+        raise ConfigurationError(
+            f"pathway {pathway.name} does not name model {model_id}: write {{name: {model_id}, operating_point: …}} "
+            "under `models` of its file in the folder of VOORRANG_PATHWAYS_DIR, restart the services, then activate "
+            "(docs/pathway-files.md)"
+        )
+    return use
 
 
 def suspend(

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from voorrang.archive.durable import sync_file, sync_folder
 from voorrang.calibration import file_of, read_calibration, require_bound
-from voorrang.errors import ConfigurationError
 from voorrang.pathways.pathway import Pathway
-from voorrang.register import ModelVersion
+from voorrang.register import ModelVersion, require_use
 from voorrang.settings import Settings
 
 
@@ -36,9 +35,7 @@ def keep_calibration(path: Path, pathway: Pathway, version: ModelVersion, settin
         When it cannot be read, or is about another pathway, model, weights, operating point or site.
     """
     found, digest = read_calibration(path)
-    use = pathway.model_use(version.model_id)
-    if use is None:
-        raise ConfigurationError(f"pathway {pathway.name} does not name model {version.model_id}")
+    use = require_use(pathway, version.model_id)
     require_bound(
         found,
         pathway=pathway.name,

@@ -199,3 +199,25 @@ def test_broker_is_one_node_that_keeps_its_log_on_the_volume(services: Services)
         assert environment[f"KAFKA_{key}_REPLICATION_FACTOR"] == 1
     for key in ("TRANSACTION_STATE_LOG", "SHARE_COORDINATOR_STATE_TOPIC"):
         assert environment[f"KAFKA_{key}_MIN_ISR"] == 1
+
+
+def test_the_override_of_the_readme_gives_every_service_the_pathways_and_register_the_models(
+    root: Path, services: Services, tmp_path: Path
+) -> None:
+    from voorrang.settings import Settings
+
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", (root / "deploy/README.md").read_text(), re.DOTALL | re.MULTILINE)
+    path = tmp_path / "site.yaml"
+    path.write_text(text)
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*command, path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    override = yaml.safe_load(text)["services"]
+    assert set(override) == OURS | {"register"} <= set(services)
+    for name, service in override.items():
+        ((key, folder),) = service["environment"].items()
+        assert key == "VOORRANG_PATHWAYS_DIR"
+        assert "pathways_dir" in Settings.model_fields
+        assert f"./site/pathways:{folder}:ro" in service["volumes"], name
+    assert "./site/models:/in:ro" in override["register"]["volumes"]

@@ -102,8 +102,10 @@ def test_only_that_very_version_can_be_activated(other: ModelVersion, database: 
 
 def test_model_that_the_pathway_does_not_name_cannot_be_activated(database: Database) -> None:
     add(database)
-    with pytest.raises(ConfigurationError, match="does not name model head"):
+    with pytest.raises(ConfigurationError, match="does not name model head") as caught:
         activate(database, pathway=LUNG)
+    for step in ("{name: head, operating_point: ", "VOORRANG_PATHWAYS_DIR", "restart", "docs/pathway-files.md"):
+        assert step in str(caught.value)
 
 
 @pytest.mark.parametrize("decide", [activate, suspend])
