@@ -170,7 +170,9 @@ def _blobs(grid: Grid, density: Voxels, radius_mm: float, is_faint: bool) -> lis
     is_top[[0, -1]] = is_top[:, [0, -1]] = is_top[:, :, [0, -1]] = False
     points = np.argwhere(is_top)
     return [
-        Candidate(grid.to_volume_index((int(a), int(b), int(c))), radius_mm, float(strength[a, b, c]), float(r), is_faint)
+        Candidate(
+            grid.to_volume_index((int(a), int(b), int(c))), radius_mm, float(strength[a, b, c]), float(r), is_faint
+        )
         for (a, b, c), r in zip(points, _roundness(smooth, points), strict=True)
         if r > MIN_ROUNDNESS
     ]

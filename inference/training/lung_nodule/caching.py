@@ -139,7 +139,9 @@ def labelled(chest: Chest, planted: Planted, far_kept: int, rng: np.random.Gener
     candidates = [c for c, _ in kept] + far
     diameters = [d for _, d in kept] + [0.0] * len(far)
     return Examples(
-        Patches(scales, CACHED_SIDE).of(candidates), facts_of(candidates, planted.volume.spacing_mm[0]), np.array(diameters, dtype=np.float32)
+        Patches(scales, CACHED_SIDE).of(candidates),
+        facts_of(candidates, planted.volume.spacing_mm[0]),
+        np.array(diameters, dtype=np.float32),
     )
 
 

@@ -14,9 +14,9 @@ from inference.training.lung_nodule.shrinking import shrunk
 
 SEED = 20261130
 PHANTOM = "phantom"
-TRAINING_PHANTOMS = range(3000, 3018)  # never those of a test, of the demo or of a case to be judged on
+TRAINING_PHANTOMS = range(3000, 3016)  # never those of a test, of the demo or of a case to be judged on
 UNSEEN_PHANTOMS = range(200, 216)
-UNSEEN_CASES = range(60)
+UNSEEN_CASES = range(48)
 NODULES_PER_CASE = 4
 SIZES_MM = ((4.0, 8.0), (8.0, 15.0), (15.0, 30.0))
 THICK_SIZES_MM = SIZES_MM[1:]  # in slices of 8 mm a smaller one is not seen by anyone
@@ -56,9 +56,9 @@ class Variant:
 # with the grain and vessels of a patient. Vessels are alike at all sizes: a chest that is shrunk as a whole shows what
 # lies beside small nodules in thin slices.
 VARIANTS = (
-    Variant(THIN, 3.0, 20),
-    Variant(THIN, 6.0, 8),
-    Variant(THIN, 9.0, 10),
+    Variant(THIN, 3.0, 16),
+    Variant(THIN, 6.0, 6),
+    Variant(THIN, 9.0, 8),
     Variant(THIN, 1.5, 8, 1 / 2),
     Variant(THICK, 8.0, 14),
     Variant(THICK, 4.0, 12),

@@ -39,7 +39,7 @@ class Recipe:
         Of the loss of the size beside that of the score.
     """
 
-    steps: int = 1200
+    steps: int = 900
     batch: int = 64
     positive_share: float = 0.3
     rate: float = 2e-3

@@ -37,9 +37,7 @@ def shrunk(chest: Chest, scale: float, rng: np.random.Generator) -> Chest:
         row_step_mm=_times(volume.row_step_mm, scale),
         column_step_mm=_times(volume.column_step_mm, scale),
     )
-    known = tuple(
-        Known(small.to_patient_mm(volume.to_index(k.position_mm)), k.reach_mm * scale) for k in chest.known
-    )
+    known = tuple(Known(small.to_patient_mm(volume.to_index(k.position_mm)), k.reach_mm * scale) for k in chest.known)
     averaged = reduced(small, (small.spacing_mm[0], PIXEL_MM, PIXEL_MM))
     noise = rng.normal(0, rng.uniform(*NOISE_HU), averaged.voxels_hu.shape).astype(np.float32)
     noisy = replace(averaged, voxels_hu=averaged.voxels_hu + noise)
