@@ -102,4 +102,6 @@ def _stack(channels: Sequence[int]) -> nn.Sequential:
             layers.append(nn.MaxPool3d(2))
         layers += [nn.BatchNorm3d(after), nn.ReLU()]
         before = after
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last_3d)
+    stack = nn.Sequential(*layers)
+    stack.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return stack

@@ -25,7 +25,8 @@ _TRAINING, _UNSEEN = 1, 4  # cases of 2 were looked at while the recipe was made
 _NODULES_PER_COPY = 14
 _SHARE_MASSES = 0.12
 _MASS_MM = (30.0, 60.0)
-_PER_SHRUNK_COPY, _LARGEST_SHRUNK_MM = 8, 14.0
+_PER_SHRUNK_COPY = 8
+_SMALLEST_SHRUNK_MM, _LARGEST_SHRUNK_MM = 4.0, 14.0
 _SMALLEST_MM = {3.0: 4.0, 6.0: 6.0, 8.0: 7.0, 9.0: 8.0, 4.0: 4.0}
 
 
@@ -90,7 +91,8 @@ def training_copy(chest: Chest, variant: Variant, number: int) -> Planted:
         [SEED, _TRAINING, _code(variant.source), round(10 * variant.slice_mm), round(1000 * variant.scale), number]
     )
     if variant.scale < 1:
-        return with_nodules(chest, list(np.exp(rng.uniform(*np.log((4.0, _LARGEST_SHRUNK_MM)), _PER_SHRUNK_COPY))), rng)
+        small, large = np.log(_SMALLEST_SHRUNK_MM), np.log(_LARGEST_SHRUNK_MM)
+        return with_nodules(chest, list(np.exp(rng.uniform(small, large, _PER_SHRUNK_COPY))), rng)
     smallest = np.log(_SMALLEST_MM[variant.slice_mm])
     sizes = np.exp(rng.uniform(smallest, np.log(30), _NODULES_PER_COPY))
     masses = rng.uniform(*_MASS_MM, _NODULES_PER_COPY)

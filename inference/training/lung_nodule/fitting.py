@@ -56,8 +56,8 @@ class _Draw:
         self._positive = np.flatnonzero(examples.is_nodule)
         self._negative = np.flatnonzero(~examples.is_nodule)
         self._sizes = examples.sizes
-        self._hardness = _looks(examples.facts[self._negative])
-        self._share = _even(examples.diameters_mm[self._positive])
+        self._hardness = likeness(examples.facts[self._negative])
+        self._share = even_shares(examples.diameters_mm[self._positive])
         self._drawn: npt.NDArray[np.intp] = np.empty(0, np.intp)
 
     def batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -106,14 +106,14 @@ def changed(cubes: Bytes, rng: np.random.Generator) -> Bytes:
     return np.clip(shifted, 0, 255).astype(np.uint8)
 
 
-def _even(diameters_mm: Values) -> npt.NDArray[np.float64]:
+def even_shares(diameters_mm: Values) -> npt.NDArray[np.float64]:
     """Return how often each nodule comes, so that those of each range of sizes come equally often; sums to 1."""
     ranges = np.digitize(diameters_mm, _SIZES_MM)
     share = 1.0 / np.bincount(ranges)[ranges]
     return np.asarray(share / share.sum())
 
 
-def _looks(facts: Facts) -> npt.NDArray[np.float64]:
+def likeness(facts: Facts) -> npt.NDArray[np.float64]:
     """Return how much candidates look like nodules before anything is learnt: strength x roundness x compactness."""
     return np.clip(2.0 * facts[:, 1].astype(np.float64) * facts[:, 2] * facts[:, 6], 0.05, 1.0)
 
