@@ -8,7 +8,7 @@ from inference.builtin.axial import as_seen
 from inference.builtin.cards import FOLDER
 from inference.builtin.nodule_candidates import find_candidates
 from inference.builtin.nodule_network import NoduleNetwork, judged, network_of
-from inference.builtin.nodule_patches import Patches, at_two_scales, facts_of
+from inference.builtin.nodule_patches import Patches, at_all_scales, facts_of
 from inference.builtin.shipped import LungCandidates, ShippedBundle, ShippedModel
 from inference.model import LocatedFinding, Opinion
 from inference.reference.lungs import find_lungs
@@ -103,8 +103,8 @@ def marks_of(network: NoduleNetwork, volume: Volume, at_most: int, from_score: f
     lungs = find_lungs(volume)
     if lungs is None:
         raise OutOfScopeError(ScopeReason(ScopeCode.ANATOMY, "No lungs are found; a chest is asked."))
-    scales = at_two_scales(volume, lungs)
+    scales = at_all_scales(volume, lungs)
     candidates = find_candidates(scales.fine, lungs, volume.spacing_mm)
-    answers = judged(network, Patches(scales).of(candidates), facts_of(candidates))
+    answers = judged(network, Patches(scales).of(candidates), facts_of(candidates, volume.spacing_mm[0]))
     marks = (Mark(c.index, float(size), float(score)) for c, (score, size) in zip(candidates, answers, strict=True))
     return strongest(marks, volume.spacing_mm, at_most, from_score)

@@ -12,16 +12,18 @@ Lindeberg T. Feature detection with automatic scale selection. Int J Comput Vis 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from inference.reference.balls import grown_by_ball
+from inference.reference.blobs import Layer
 from inference.reference.grids import Grid, Index
 from inference.reference.lungs import Lungs, Mask, lung_air
+from inference.reference.nodule_rules import Surroundings, surroundings
 from inference.volume import Voxels
 
 FINEST_MM = 1.5
@@ -37,6 +39,10 @@ _DENSE_HU, _FAINT_HU = (-700.0, -100.0), (-820.0, -450.0)
 _FAINT_FROM_MM = 2.9  # below that a faint blob is noise
 _PERFECT_BALL = 0.72
 _SAME_PLACE, _SAME_PLACE_MM, _SAME_SIZE = 0.35, 1.6, 1.5
+_LEVELS = 255
+_REACH = 2.0  # radii around a candidate that its surroundings are measured in
+
+NOTHING = Surroundings(0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +60,28 @@ class Candidate:
         1: a ball of this size that fills its density range.
     roundness
         1: a ball, 0: a tube.
+    is_faint
+        Found in the density range of ground glass.
+    around
+        What lies around it, as the reference CAD measures it.
     """
 
     index: Index
     radius_mm: float
     strength: float
     roundness: float
+    is_faint: bool = False
+    around: Surroundings = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The lungs at one size and in one density range, density 0 to 255 to be kept until all candidates are chosen."""
+
+    grid: Grid
+    air: Mask
+    wall: Mask
+    density: npt.NDArray[np.uint8]
 
 
 def find_candidates(grid: Grid, lungs: Lungs, spacing_mm: Index) -> list[Candidate]:
@@ -80,8 +102,10 @@ def find_candidates(grid: Grid, lungs: Lungs, spacing_mm: Index) -> list[Candida
     list of Candidate
         At most 1500, those of the highest strength x roundness; one nodule may be found at several sizes.
     """
-    found = distinct(_blobs_of_all_sizes(grid, lungs), spacing_mm)
-    return sorted(found, key=lambda c: (-c.strength * c.roundness, c.index))[:MAX_CANDIDATES]
+    layers: dict[tuple[float, bool], _Seen] = {}
+    found = distinct(_blobs_of_all_sizes(grid, lungs, layers), spacing_mm)
+    kept = sorted(found, key=lambda c: (-c.strength * c.roundness, c.index))[:MAX_CANDIDATES]
+    return [replace(c, around=_around(layers[c.radius_mm, c.is_faint], c)) for c in kept]
 
 
 def distinct(candidates: Iterable[Candidate], spacing_mm: Index) -> list[Candidate]:
@@ -100,17 +124,35 @@ def distinct(candidates: Iterable[Candidate], spacing_mm: Index) -> list[Candida
     return [c for c, kept in zip(ordered, is_kept, strict=True) if kept]
 
 
-def _blobs_of_all_sizes(finest: Grid, lungs: Lungs) -> Iterator[Candidate]:
+def _blobs_of_all_sizes(finest: Grid, lungs: Lungs, layers: dict[tuple[float, bool], _Seen]) -> list[Candidate]:
+    """Return the blobs of all sizes, and fill in the layers that they were found in."""
     grid, air = finest, lung_air(lungs, finest, _AIR_BELOW_HU)
+    found: list[Candidate] = []
     for radius in RADII_MM:
         spacing = max(FINEST_MM, radius / _VOXELS_PER_RADIUS)
         if spacing != grid.spacing_mm:
             grid = finest.coarser(spacing)
             air = lung_air(lungs, grid, _AIR_BELOW_HU)
-        open_lung = ~_wall(air, (radius + _THICKER_BY_MM) / spacing)
-        for low, high in (_DENSE_HU, _FAINT_HU) if radius >= _FAINT_FROM_MM else (_DENSE_HU,):
-            density = np.clip((grid.values - low) / (high - low), 0, 1) * open_lung
-            yield from _blobs(grid, density.astype(np.float32, copy=False), radius)
+        wall = _wall(air, (radius + _THICKER_BY_MM) / spacing)
+        for is_faint, (low, high) in enumerate((_DENSE_HU, _FAINT_HU) if radius >= _FAINT_FROM_MM else (_DENSE_HU,)):
+            density = (np.clip((grid.values - low) / (high - low), 0, 1) * ~wall).astype(np.float32, copy=False)
+            levels = np.rint(density * np.float32(_LEVELS)).astype(np.uint8)
+            layers[radius, bool(is_faint)] = _Seen(grid, air, wall, levels)
+            found += _blobs(grid, density, radius, bool(is_faint))
+    return found
+
+
+def _around(seen: _Seen, candidate: Candidate) -> Surroundings:
+    """Measure what lies around a candidate, in the part of its layer that this needs."""
+    reach = int(np.ceil(_REACH * candidate.radius_mm / seen.grid.spacing_mm)) + 2
+    steps = zip(candidate.index, seen.grid.start, seen.grid.step, strict=True)
+    point = [round((i - start) / step) for i, start, step in steps]
+    low = [max(0, p - reach) for p in point]
+    box = tuple(slice(first, p + reach + 1) for first, p in zip(low, point, strict=True))
+    density = seen.density[box].astype(np.float32) / np.float32(_LEVELS)
+    layer = Layer(candidate.radius_mm, seen.grid, seen.air[box], seen.wall[box], density)
+    a, b, c = (p - first for p, first in zip(point, low, strict=True))
+    return surroundings(layer, (a, b, c))
 
 
 def _wall(air: Mask, thick: float) -> Mask:
@@ -120,17 +162,20 @@ def _wall(air: Mask, thick: float) -> Mask:
     return grown_by_ball(~grown_by_ball(np.pad(air, margin), thick), thick)[inner]
 
 
-def _blobs(grid: Grid, density: Voxels, radius_mm: float) -> Iterator[Candidate]:
+def _blobs(grid: Grid, density: Voxels, radius_mm: float, is_faint: bool) -> list[Candidate]:
     sigma = radius_mm / np.sqrt(3.0) / grid.spacing_mm
     smooth = ndimage.gaussian_filter(density, sigma, truncate=3)
     strength = ndimage.laplace(smooth) * np.float32(-(sigma**2) / _PERFECT_BALL)
     is_top = (strength > MIN_STRENGTH) & (strength == ndimage.maximum_filter(strength, 3))
     is_top[[0, -1]] = is_top[:, [0, -1]] = is_top[:, :, [0, -1]] = False
     points = np.argwhere(is_top)
-    for point, round_ in zip(points, _roundness(smooth, points), strict=True):
-        if round_ > MIN_ROUNDNESS:
-            a, b, c = (int(i) for i in point)
-            yield Candidate(grid.to_volume_index((a, b, c)), radius_mm, float(strength[a, b, c]), float(round_))
+    return [
+        Candidate(
+            grid.to_volume_index((int(a), int(b), int(c))), radius_mm, float(strength[a, b, c]), float(r), is_faint
+        )
+        for (a, b, c), r in zip(points, _roundness(smooth, points), strict=True)
+        if r > MIN_ROUNDNESS
+    ]
 
 
 def _roundness(smooth: Voxels, points: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -1,6 +1,8 @@
-"""The network that judges candidates: two small stacks of 3D convolutions, a near look and a far one, joined."""
+"""The network that judges candidates: three small stacks of 3D convolutions, a close, a near and a far look, joined."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +11,7 @@ from torch import nn
 
 from inference.builtin.nodule_patches import N_FACTS, Bytes, Facts
 
-CHANNELS = (8, 24, 48, 64)
+CHANNELS = ((8, 24, 48, 64), (8, 24, 48, 64), (8, 16, 32, 64))  # close, near, far
 USUAL_DIAMETER_MM = 10.0
 
 _HIDDEN = 32
@@ -18,16 +20,18 @@ _BATCH = 64
 
 class NoduleNetwork(nn.Module):
     """
-    From two cubes and three facts of a candidate to a logit and a size.
+    From three cubes and nine facts of a candidate to a logit and a size.
 
-    About 243,000 weights. Inputs are bytes, 0 at -1000 HU and 255 at 400 HU.
+    Cubes are bytes, 0 at -1000 HU and 255 at 400 HU. Maps are pooled before they are normalised, and lie in memory with
+    channels last: on a CPU that takes half of the time.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.near, self.far = _stack(), _stack()
+        self.stacks = nn.ModuleList(_stack(channels) for channels in CHANNELS)
+        pooled = 2 * sum(channels[-1] for channels in CHANNELS)
         self.join = nn.Sequential(
-            nn.Linear(4 * CHANNELS[-1] + N_FACTS, _HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(_HIDDEN, 2)
+            nn.Linear(pooled + N_FACTS, _HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(_HIDDEN, 2)
         )
 
     def forward(self, cubes: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
@@ -37,9 +41,9 @@ class NoduleNetwork(nn.Module):
         Parameters
         ----------
         cubes
-            Shape (n, 2, side, side, side), bytes.
+            Shape (n, 3, side, side, side), bytes.
         facts
-            Shape (n, 3).
+            Shape (n, 9).
 
         Returns
         -------
@@ -48,8 +52,8 @@ class NoduleNetwork(nn.Module):
         """
         scaled = cubes.to(facts.dtype) / 127.5 - 1
         pooled = []
-        for k, stack in enumerate((self.near, self.far)):
-            maps = stack(scaled[:, k : k + 1])
+        for k, stack in enumerate(self.stacks):
+            maps = stack(scaled[:, k : k + 1].contiguous(memory_format=torch.channels_last_3d))
             pooled += [maps.mean(dim=(2, 3, 4)), maps.amax(dim=(2, 3, 4))]
         out: torch.Tensor = self.join(torch.cat([*pooled, facts], dim=1))
         return out
@@ -89,12 +93,15 @@ def network_of(weights: dict[str, torch.Tensor]) -> NoduleNetwork:
     return network.eval().requires_grad_(False)
 
 
-def _stack() -> nn.Sequential:
+def _stack(channels: Sequence[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     before = 1
-    for depth, channels in enumerate(CHANNELS):
-        if depth:
+    for depth, after in enumerate(channels):
+        layers.append(nn.Conv3d(before, after, 3, padding=1, bias=False))
+        if depth < len(channels) - 1:
             layers.append(nn.MaxPool3d(2))
-        layers += [nn.Conv3d(before, channels, 3, padding=1, bias=False), nn.BatchNorm3d(channels), nn.ReLU()]
-        before = channels
-    return nn.Sequential(*layers)
+        layers += [nn.BatchNorm3d(after), nn.ReLU()]
+        before = after
+    stack = nn.Sequential(*layers)
+    stack.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return stack

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from inference.builtin.nodule_candidates import Candidate, find_candidates
 from inference.builtin.nodule_network import USUAL_DIAMETER_MM
-from inference.builtin.nodule_patches import SIDE, Bytes, Facts, Patches, at_two_scales, facts_of
+from inference.builtin.nodule_patches import SIDE, Bytes, Facts, Patches, at_all_scales, facts_of
 from inference.training.lung_nodule.cases import (
     PHANTOM,
     SEED,
@@ -25,13 +25,13 @@ from inference.training.lung_nodule.cases import (
 from inference.training.lung_nodule.chests import read_chest
 from inference.training.lung_nodule.placing import Chest, Planted
 
-MARGIN = 2
+MARGIN = 1
 CACHED_SIDE = SIDE + 2 * MARGIN
 
 _CENTRAL, _OUTSIDE = 0.7, 1.2  # of the radius: nearer is a nodule, further is none, between is not used
 _CENTRAL_MM = 1.0
 _NEAR_MM = 15.0
-_FAR_KEPT = 150
+_FAR_KEPT = 60
 _PHANTOM_KEPT = 500
 
 Values = npt.NDArray[np.float32]
@@ -45,9 +45,9 @@ class Examples:
     Parameters
     ----------
     cubes
-        Shape (n, 2, 24, 24, 24), bytes.
+        Shape (n, 3, 22, 22, 22), bytes.
     facts
-        Shape (n, 3).
+        Shape (n, 9).
     diameters_mm
         Shape (n,): of the nodule; 0 where there is none.
     """
@@ -96,7 +96,7 @@ def examples_of(source: str, data: Path, work: Path) -> Examples:
     chest = read_chest(data, source)
     parts = []
     for variant in (v for v in VARIANTS if v.source == source):
-        path = work / f"examples-{source}-{variant.slice_mm:.0f}mm.npz"
+        path = work / f"examples-{source}-{variant.slice_mm:g}mm.npz"
         parts.append(_kept(path, _of_variant(as_variant(chest, variant), variant)))
     return joined(parts)
 
@@ -116,7 +116,7 @@ def labelled(chest: Chest, planted: Planted, far_kept: int, rng: np.random.Gener
     rng
         Of that draw.
     """
-    scales = at_two_scales(planted.volume, chest.lungs)
+    scales = at_all_scales(planted.volume, chest.lungs)
     found = find_candidates(scales.fine, chest.lungs, planted.volume.spacing_mm)
     kept: list[tuple[Candidate, float]] = []
     far: list[Candidate] = []
@@ -139,12 +139,14 @@ def labelled(chest: Chest, planted: Planted, far_kept: int, rng: np.random.Gener
     candidates = [c for c, _ in kept] + far
     diameters = [d for _, d in kept] + [0.0] * len(far)
     return Examples(
-        Patches(scales, CACHED_SIDE).of(candidates), facts_of(candidates), np.array(diameters, dtype=np.float32)
+        Patches(scales, CACHED_SIDE).of(candidates),
+        facts_of(candidates, planted.volume.spacing_mm[0]),
+        np.array(diameters, dtype=np.float32),
     )
 
 
 def _of_variant(chest: Chest, variant: Variant) -> Iterator[Examples]:
-    rng = np.random.default_rng([SEED, 3, round(variant.slice_mm)])
+    rng = np.random.default_rng([SEED, 3, round(10 * variant.slice_mm)])
     yield labelled(chest, Planted(chest.volume, ()), 10_000, rng)
     for number in range(variant.copies):
         yield labelled(chest, training_copy(chest, variant, number), _FAR_KEPT, rng)

@@ -10,20 +10,23 @@ import numpy as np
 from inference.reference.reduction import reduced
 from inference.training.lung_nodule.chests import THICK, THIN, phantom_chest, read_chest
 from inference.training.lung_nodule.placing import Chest, Planted, with_nodules
+from inference.training.lung_nodule.shrinking import shrunk
 
 SEED = 20261130
 PHANTOM = "phantom"
-TRAINING_PHANTOMS = range(3000, 3024)  # never those of a test, of the demo or of a case to be judged on
-UNSEEN_PHANTOMS = range(100, 116)
-UNSEEN_CASES = range(20)
+TRAINING_PHANTOMS = range(3000, 3016)  # never those of a test, of the demo or of a case to be judged on
+UNSEEN_PHANTOMS = range(200, 216)
+UNSEEN_CASES = range(48)
 NODULES_PER_CASE = 4
 SIZES_MM = ((4.0, 8.0), (8.0, 15.0), (15.0, 30.0))
 THICK_SIZES_MM = SIZES_MM[1:]  # in slices of 8 mm a smaller one is not seen by anyone
 
-_TRAINING, _UNSEEN = 1, 2
+_TRAINING, _UNSEEN = 1, 4  # cases of 2 were looked at while the recipe was made
 _NODULES_PER_COPY = 14
 _SHARE_MASSES = 0.12
 _MASS_MM = (30.0, 60.0)
+_PER_SHRUNK_COPY = 8
+_SMALLEST_SHRUNK_MM, _LARGEST_SHRUNK_MM = 4.0, 14.0
 _SMALLEST_MM = {3.0: 4.0, 6.0: 6.0, 8.0: 7.0, 9.0: 8.0, 4.0: 4.0}
 
 
@@ -40,26 +43,36 @@ class Variant:
         Distance between slices.
     copies
         With nodules.
+    scale
+        The whole chest shrunk to it, before slices are that far apart.
     """
 
     source: str
     slice_mm: float
     copies: int
+    scale: float = 1.0
 
 
 # Slices of 3 mm are averaged to 6 and 9; those of 8 mm are also taken as if they lay 4 mm apart: a flat chest, but one
-# with the grain and vessels of a patient, in slices that are thinner.
+# with the grain and vessels of a patient. Vessels are alike at all sizes: a chest that is shrunk as a whole shows what
+# lies beside small nodules in thin slices.
 VARIANTS = (
-    Variant(THIN, 3.0, 22),
-    Variant(THIN, 6.0, 8),
+    Variant(THIN, 3.0, 16),
+    Variant(THIN, 6.0, 6),
     Variant(THIN, 9.0, 8),
+    Variant(THIN, 1.5, 8, 1 / 2),
     Variant(THICK, 8.0, 14),
-    Variant(THICK, 4.0, 22),
+    Variant(THICK, 4.0, 12),
+    Variant(THICK, 3.0, 14, 3 / 8),
+    Variant(THICK, 3.6, 14, 9 / 20),
+    Variant(THICK, 4.4, 14, 11 / 20),
 )
 
 
 def as_variant(chest: Chest, variant: Variant) -> Chest:
     """Return a chest with slices as far apart as the variant asks."""
+    if variant.scale < 1:
+        return shrunk(chest, variant.scale, np.random.default_rng([SEED, 5, round(1000 * variant.scale)]))
     volume = chest.volume
     now = volume.spacing_mm[0]
     if variant.slice_mm == now:
@@ -73,8 +86,13 @@ def as_variant(chest: Chest, variant: Variant) -> Chest:
 
 
 def training_copy(chest: Chest, variant: Variant, number: int) -> Planted:
-    """Return a copy of a chest with about 14 nodules and masses, by number."""
-    rng = np.random.default_rng([SEED, _TRAINING, _code(variant.source), round(variant.slice_mm), number])
+    """Return a copy of a chest with about 14 nodules and masses, by number; with 8 small nodules where it is shrunk."""
+    rng = np.random.default_rng(
+        [SEED, _TRAINING, _code(variant.source), round(10 * variant.slice_mm), round(1000 * variant.scale), number]
+    )
+    if variant.scale < 1:
+        small, large = np.log(_SMALLEST_SHRUNK_MM), np.log(_LARGEST_SHRUNK_MM)
+        return with_nodules(chest, list(np.exp(rng.uniform(small, large, _PER_SHRUNK_COPY))), rng)
     smallest = np.log(_SMALLEST_MM[variant.slice_mm])
     sizes = np.exp(rng.uniform(smallest, np.log(30), _NODULES_PER_COPY))
     masses = rng.uniform(*_MASS_MM, _NODULES_PER_COPY)

@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from inference.builtin.nodule_network import NoduleNetwork
-from inference.builtin.nodule_patches import SIDE, Bytes
-from inference.training.lung_nodule.caching import MARGIN, Examples
+from inference.builtin.nodule_patches import SIDE, Bytes, Facts
+from inference.training.lung_nodule.caching import MARGIN, Examples, Values
 
 _EASY = 0.02
+_SIZES_MM = (0.0, 6.0, 8.0, 12.0, 20.0, np.inf)  # nodules of each range come equally often
 _BYTE_NOISE = 6.0
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class _Draw:
         self._positive = np.flatnonzero(examples.is_nodule)
         self._negative = np.flatnonzero(~examples.is_nodule)
         self._sizes = examples.sizes
-        self._hardness = np.ones(len(self._negative))
+        self._hardness = likeness(examples.facts[self._negative])
+        self._share = even_shares(examples.diameters_mm[self._positive])
         self._drawn: npt.NDArray[np.intp] = np.empty(0, np.intp)
 
     def batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -63,7 +65,7 @@ class _Draw:
         n = round(self._recipe.batch * self._recipe.positive_share)
         weight = self._hardness + _EASY
         self._drawn = self._rng.choice(len(weight), self._recipe.batch - n, p=weight / weight.sum())
-        picked = np.concatenate([self._rng.choice(self._positive, n), self._negative[self._drawn]])
+        picked = np.concatenate([self._rng.choice(self._positive, n, p=self._share), self._negative[self._drawn]])
         cubes = np.stack([changed(self._examples.cubes[k], self._rng) for k in picked])
         labels = self._examples.is_nodule[picked].astype(np.float32)
         given = (cubes, self._examples.facts[picked], labels, self._sizes[picked])
@@ -83,19 +85,18 @@ def changed(cubes: Bytes, rng: np.random.Generator) -> Bytes:
     Parameters
     ----------
     cubes
-        Shape (2, 24, 24, 24).
+        Shape (3, 22, 22, 22): close, near and far; the far one is not shifted.
     rng
         Of the change.
 
     Returns
     -------
     Bytes
-        Shape (2, 20, 20, 20).
+        Shape (3, 20, 20, 20).
     """
-    low = rng.integers(MARGIN - 1, MARGIN + 2, 3)
-    near = cubes[0][tuple(slice(int(k), int(k) + SIDE) for k in low)]
-    far = cubes[1][(slice(MARGIN, MARGIN + SIDE),) * 3]
-    out = np.stack([near, far])
+    middle = (slice(MARGIN, MARGIN + SIDE),) * 3
+    shifts = [tuple(slice(int(k), int(k) + SIDE) for k in rng.integers(0, 2 * MARGIN + 1, 3)) for _ in range(2)]
+    out = np.stack([cube[part] for cube, part in zip(cubes, (*shifts, middle), strict=True)])
     for axis in (1, 2, 3):
         if rng.random() < 0.5:
             out = np.flip(out, axis)
@@ -103,6 +104,18 @@ def changed(cubes: Bytes, rng: np.random.Generator) -> Bytes:
     noise = rng.standard_normal(out.shape, dtype=np.float32) * np.float32(rng.uniform(0, _BYTE_NOISE))
     shifted = out * np.float32(rng.uniform(0.95, 1.05)) + np.float32(rng.uniform(-4, 4)) + noise
     return np.clip(shifted, 0, 255).astype(np.uint8)
+
+
+def even_shares(diameters_mm: Values) -> npt.NDArray[np.float64]:
+    """Return how often each nodule comes, so that those of each range of sizes come equally often; sums to 1."""
+    ranges = np.digitize(diameters_mm, _SIZES_MM)
+    share = 1.0 / np.bincount(ranges)[ranges]
+    return np.asarray(share / share.sum())
+
+
+def likeness(facts: Facts) -> npt.NDArray[np.float64]:
+    """Return how much candidates look like nodules before anything is learnt: strength x roundness x compactness."""
+    return np.clip(2.0 * facts[:, 1].astype(np.float64) * facts[:, 2] * facts[:, 6], 0.05, 1.0)
 
 
 def fitted(examples: Examples, recipe: Recipe, seed: int) -> NoduleNetwork:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from inference.builtin.nodule_network import NoduleNetwork, judged
-from inference.builtin.nodule_patches import SIDE
+from inference.builtin.nodule_patches import N_CUBES, N_FACTS, SIDE
 from inference.training.ich.measuring import auc
 from inference.training.lung_nodule.caching import CACHED_SIDE, MARGIN, Examples
 from inference.training.lung_nodule.cases import (
@@ -35,12 +35,13 @@ MIDDLE = slice(MARGIN, MARGIN + SIDE)
 def make_examples(seed: int, mark_hu: int) -> Examples:
     """Noise; nodules have a bright ball in the middle where `mark_hu` is above 0."""
     rng = np.random.default_rng(seed)
-    cubes = rng.integers(0, 60, (N, 2, *(CACHED_SIDE,) * 3), dtype=np.uint8)
+    cubes = rng.integers(0, 60, (N, N_CUBES, *(CACHED_SIDE,) * 3), dtype=np.uint8)
     is_nodule = np.arange(N) % 2 == 0
     at = np.indices((CACHED_SIDE,) * 3) - CACHED_SIDE / 2 + 0.5
     ball = np.sqrt((at**2).sum(axis=0)) < 4
-    cubes[np.ix_(is_nodule, [0])] += (ball * mark_hu).astype(np.uint8)
-    return Examples(cubes, rng.normal(0, 1, (N, 3)).astype(np.float32), np.where(is_nodule, 8.0, 0.0).astype("float32"))
+    cubes[np.ix_(is_nodule, [1])] += (ball * mark_hu).astype(np.uint8)
+    facts = rng.normal(0, 1, (N, N_FACTS)).astype(np.float32)
+    return Examples(cubes, facts, np.where(is_nodule, 8.0, 0.0).astype(np.float32))
 
 
 def unseen_auc(examples: tuple[Examples, ...], keep: Path) -> float:
@@ -107,9 +108,9 @@ def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
 
 
 def test_a_changed_cube_is_smaller_and_keeps_its_middle() -> None:
-    cubes = np.zeros((2, *(CACHED_SIDE,) * 3), np.uint8)
-    cubes[:, 9:15, 9:15, 9:15] = 200
+    cubes = np.zeros((N_CUBES, *(CACHED_SIDE,) * 3), np.uint8)
+    cubes[:, 8:14, 8:14, 8:14] = 200
     for seed in range(5):
         out = changed(cubes, np.random.default_rng(seed))
-        assert out.shape == (2, SIDE, SIDE, SIDE)
+        assert out.shape == (N_CUBES, SIDE, SIDE, SIDE)
         assert (out[:, 9:11, 9:11, 9:11] > 150).all()
