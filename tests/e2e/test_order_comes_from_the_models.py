@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.world import ASKING, built_in, send, settled, uid_of, until
 from voorrang.demo.phantoms.head import make_head
-from voorrang.demo.running import STROKE, activate_reference_cad
+from voorrang.demo.running import STROKE, activate_models
 from voorrang.demo.scratch import ScratchStack
 from voorrang.demo.studies import DEMO_NAMES, DEMO_SEED, DemoStudy
 
@@ -33,7 +33,7 @@ def order(stack: ScratchStack, studies: list[DemoStudy]) -> list[str]:
 
 def test_suspended_models_leave_the_order_of_arrival_and_the_page_says_so(stack: ScratchStack) -> None:
     studies = built_in("head-normal", "head-bleed")
-    activate_reference_cad(stack, STROKE)
+    activate_models(stack, STROKE)
     stack.command("model", "suspend", "reference-head", "--pathway", "stroke", *WHO)
     send(stack, studies)
     settled(stack, studies)
@@ -53,7 +53,7 @@ def test_suspended_models_leave_the_order_of_arrival_and_the_page_says_so(stack:
 def test_without_its_bleed_the_urgent_study_is_not_lifted(stack: ScratchStack) -> None:
     normal, bleeding = built_in("head-normal", "head-bleed")
     cleared = without_bleed(bleeding)
-    activate_reference_cad(stack, STROKE)
+    activate_models(stack, STROKE)
     send(stack, [normal, cleared])
     items = settled(stack, [normal, cleared])
     assert order(stack, [normal, cleared]) == ["head-normal", "head-bleed"]

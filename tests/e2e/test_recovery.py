@@ -15,7 +15,7 @@ from ingest.tables import claim
 from tests.e2e.world import built_in, child_pid, child_pids, listens, send, settled, until
 from voorrang.database import Database
 from voorrang.demo.counting import accounted_instances
-from voorrang.demo.running import STROKE, activate_reference_cad
+from voorrang.demo.running import STROKE, activate_models
 from voorrang.demo.scratch import ScratchStack
 from voorrang.events.envelope import decode
 from voorrang.tables import outbox
@@ -44,7 +44,7 @@ def published(database: Database, topic: str) -> list[bytes]:
 
 
 def test_killed_worker_and_wiped_broker_leave_every_study_scored_once(stack: ScratchStack, database: Database) -> None:
-    activate_reference_cad(stack)
+    activate_models(stack)
     studies = built_in("head-normal", "chest-normal", "head-normal-2", "head-bleed")
     send(stack, studies)
 
@@ -70,7 +70,7 @@ def test_killed_worker_and_wiped_broker_leave_every_study_scored_once(stack: Scr
 
 
 def test_killed_ingest_and_worklist_come_back_with_what_they_knew(stack: ScratchStack) -> None:
-    activate_reference_cad(stack, STROKE)
+    activate_models(stack, STROKE)
     first, second = built_in("head-normal", "head-bleed")
     send(stack, [first])
     killed = {words: child_pid(stack, words) for words in ("ingest.listening", "voorrang ingest assemble")}

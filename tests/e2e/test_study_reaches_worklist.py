@@ -17,7 +17,7 @@ from tests.neighbours.dcmtk import dcmtk_program
 from tests.neighbours.kafka import kafka_missing, running_kafka
 from voorrang.database import Database
 from voorrang.demo.counting import accounted_instances
-from voorrang.demo.running import activate_reference_cad
+from voorrang.demo.running import activate_models
 from voorrang.demo.scratch import AE_TITLE, ScratchStack
 from voorrang.demo.studies import DemoStudy
 from voorrang.pathways.loading import load_pathways
@@ -56,7 +56,7 @@ def metrics_of(stack: ScratchStack, service: str) -> str:
 
 
 def test_the_urgent_study_sent_last_by_dcmtk_is_read_first(stack: ScratchStack, tmp_path: Path) -> None:
-    activate_reference_cad(stack)
+    activate_models(stack)
     studies = built_in(*NAMES)
     for study in studies:
         store(stack, write_study(study.instances, tmp_path / study.name))

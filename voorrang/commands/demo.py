@@ -7,6 +7,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; with a person at the terminal the page stays until Ctrl-C."""
-    from voorrang.demo.running import activate_reference_cad, run_demo
+    from voorrang.demo.pathways import write_pathways
+    from voorrang.demo.running import MODELS, activate_models, run_demo
     from voorrang.demo.scratch import ScratchStack
     from voorrang.demo.sending import SendError
 
@@ -40,8 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
     count = len(programme.studies) + len(programme.without_pathway)
     say(f"starting broker, ingest, inference, worklist, monitoring ({count} studies to send)")
     try:
-        with ScratchStack() as stack:
-            activate_reference_cad(stack)
+        with (
+            TemporaryDirectory(prefix="voorrang-demo-") as made,
+            ScratchStack({"pathways_dir": str(write_pathways(Path(made)))}) as stack,
+        ):
+            activate_models(stack, MODELS)
             say(f"the reading list: {stack.address}/")
             report = run_demo(stack, programme, say)
             if arguments.json:

@@ -1,5 +1,5 @@
 """
-Counts what the reference CAD gets right on synthetic phantoms, and writes the calibrations of the demo.
+Counts what the models of the demo get right on synthetic phantoms, and writes its calibrations.
 
 `python -m voorrang.demo.calibrating` does both. What is counted holds for phantoms, at the demo's own site, and says
 nothing about patients.
@@ -20,10 +20,12 @@ import numpy as np
 
 from inference.models import load_model
 from inference.volume import Volume
+from voorrang.demo.pathways import demo_pathways
 from voorrang.demo.phantoms.canvas import Phantom
 from voorrang.demo.phantoms.chest import Nodule, make_chest
 from voorrang.demo.phantoms.head import Bleed, make_head
 from voorrang.pathways.loading import load_pathways
+from voorrang.pathways.pathway import ModelUse
 
 FOLDER = Path(__file__).parent / "calibrations"
 
@@ -50,16 +52,20 @@ class _Cases:
     what: str
 
 
+_HEADS = _Cases("stroke", 40, _head, "heads, every second with a bleed of 12 to 50 mm at 60 to 72 HU")
+_CHESTS = _Cases("lung-nodule", 20, _chest, "chests, every second with a solid nodule of 6 to 30 mm")
 CASES_OF = {
-    "reference-head": _Cases("stroke", 40, _head, "heads, every second with a bleed of 12 to 50 mm at 60 to 72 HU"),
-    "reference-lung": _Cases("lung-nodule", 20, _chest, "chests, every second with a solid nodule of 6 to 30 mm"),
+    "ich": _HEADS,
+    "reference-head": _HEADS,
+    "lung-nodule": _CHESTS,
+    "reference-lung": _CHESTS,
 }
 
 
 def count(name: str) -> dict[str, Any]:
-    """Return the calibration of a model of the reference CAD, as its file has it."""
+    """Return the calibration of a model, as its file has it."""
     of, model = CASES_OF[name], load_model(name)
-    (use,) = load_pathways(None)[of.pathway].models
+    use = use_of(name, of.pathway)
     phantoms = (of.make(seed, random.Random(seed)) for seed in range(1, of.count + 1))
     read = [(model.read(_volume(phantom)).score >= use.operating_point, bool(phantom.truth)) for phantom in phantoms]
     return {
@@ -76,6 +82,12 @@ def count(name: str) -> dict[str, Any]:
         "made_on": str(datetime.now(UTC).date()),
         "source": f"{of.count} synthetic {of.what}, seeds 1 to {of.count}; phantoms, no patients",
     }
+
+
+def use_of(name: str, pathway: str) -> ModelUse:
+    """Return how a pathway of the package, or of the demo, uses a model."""
+    found = (each[pathway].model_use(name) for each in (load_pathways(None), demo_pathways()))
+    return next(use for use in found if use is not None)
 
 
 def _volume(phantom: Phantom) -> Volume:

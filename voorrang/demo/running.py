@@ -1,4 +1,4 @@
-"""The demo: starts a stack, activates the reference CAD, sends orders and studies, waits, reports."""
+"""The demo: starts a stack, activates its models, sends orders and studies, waits, reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ LOOK_EVERY_SECONDS = 0.25
 SETTLED = frozenset({"scored", "out_of_scope", "failed", "no_pathway", "prior"})
 CALIBRATIONS = Path(__file__).parent / "calibrations"  # `python -m voorrang.demo.calibrating` makes them
 STROKE = (("reference-head", "stroke"),)
-MODELS = (*STROKE, ("reference-lung", "lung-nodule"))
+LUNG = (("reference-lung", "lung-nodule"),)
+REFERENCE_CAD = (*STROKE, *LUNG)
+MODELS = (("ich", "stroke"), ("lung-nodule", "lung-nodule"))  # of `voorrang demo`: see `demo_pathways`
 Say = Callable[[str], None]
 
 
@@ -60,9 +62,9 @@ class DemoReport:
         }
 
 
-def activate_reference_cad(stack: ScratchStack, models: Sequence[tuple[str, str]] = MODELS) -> None:
+def activate_models(stack: ScratchStack, models: Sequence[tuple[str, str]] = REFERENCE_CAD) -> None:
     """
-    Give the reference CAD its influence, by the register's own command, with what was counted on phantoms.
+    Give models their influence, by the register's own command, with what was counted on phantoms.
 
     Parameters
     ----------
