@@ -12,6 +12,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 from sqlalchemy.engine import URL, make_url
@@ -254,16 +255,32 @@ def load_settings(**overrides: Any) -> Settings:
         When the file cannot be read, or a key is unknown or out of range.
     """
     path = os.environ.get(CONFIG_VARIABLE)
-    if path and not Path(path).is_file():
-        raise ConfigurationError(f"{CONFIG_VARIABLE} names {path}, which is not a file")
+    if path:
+        _refuse_what_is_no_map(path)
     _refuse_unknown_variables()
     try:
         return Settings(**overrides)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not YAML: {error}") from error
+    except SettingsError as error:  # it names the setting between double quotes, and not what was in it
+        _, name, _ = str(error).split('"', 2)
+        form = f'{{"NAME": …}} with its words in double quotes, or a map in the file that {CONFIG_VARIABLE} names'
+        raise ConfigurationError(f"VOORRANG_{name.upper()}: a map in a variable is JSON; write {form}") from error
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
         raise ConfigurationError("settings: " + "; ".join(lines)) from error
+
+
+def _refuse_what_is_no_map(path: str) -> None:
+    if not Path(path).is_file():
+        raise ConfigurationError(f"{CONFIG_VARIABLE} names {path}, which is not a file")
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(f"{path}:{line}: not YAML: {error.problem}; mend the syntax there") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}; save it as a UTF-8 text file") from error
+    if values is not None and not (isinstance(values, dict) and all(isinstance(name, str) for name in values)):
+        raise ConfigurationError(f"{path}: no map of settings; write lines such as `site: example-hospital`")
 
 
 def _refuse_unknown_variables() -> None:
