@@ -6,18 +6,23 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from tests.neighbours.starting import free_port
 from voorrang.commands import doctor
-from voorrang.commands.doctor import Check, service_checks
+from voorrang.commands.doctor import Check, checks, service_checks
+from voorrang.database import Database
 from voorrang.observing import serve_metrics
 from voorrang.settings import Settings
 from voorrang.site_secret import make_secret
 from voorrang.stack.local import VERBS
+from voorrang.tables import outbox
 
 pytestmark = pytest.mark.integration
 
@@ -34,8 +39,8 @@ def settings(tmp_path: Path, migrated_sqlite: Path) -> Settings:
     return made
 
 
-def settings_at(folder: Path, **given: object) -> Settings:
-    ports = {f"{service}_metrics_port": free_port() for service in VERBS}
+def settings_at(folder: Path, **given: Any) -> Settings:
+    ports: dict[str, Any] = {f"{service}_metrics_port": free_port() for service in VERBS}
     nobody = f"127.0.0.1:{free_port()}"
     return Settings(data_dir=folder / "data", kafka_bootstrap=nobody, disk_reserve_bytes=0, **(ports | given))
 
@@ -142,3 +147,64 @@ def test_in_a_container_only_its_own_service_is_looked_at(
     for check in of(settings, *SERVICES):
         assert check.holds == (check.name not in here)
         assert ("not looked at" in check.text) == (check.name not in here)
+
+
+@pytest.fixture
+def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load no models: that takes seconds."""
+    monkeypatch.setattr(doctor, "_models", lambda _: "none")
+
+
+def look(settings: Settings) -> dict[str, Check]:
+    found = {check.name: check for check in checks(settings)}
+    assert all(len(check.text.splitlines()) == 1 for check in found.values())
+    return found
+
+
+def test_of_a_stack_that_was_prepared_all_holds_but_what_does_not_run(settings: Settings, without_models: None) -> None:
+    failing = [check.name for check in look(settings).values() if not check.holds]
+    assert failing == ["broker", *SERVICES]
+
+
+def test_a_new_folder_is_looked_at_and_nothing_is_made_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_models: None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = look(settings_at(Path()))
+    assert list(tmp_path.iterdir()) == []
+    assert str(tmp_path / "data") in found["disk"].text
+    assert not found["database"].holds
+    assert "voorrang migrate" in found["database"].text
+    assert found["clock"].holds
+    assert "not looked at" in found["clock"].text
+
+
+def test_a_database_that_does_not_answer_is_named_with_its_host_and_the_reason_and_never_the_password(
+    tmp_path: Path, without_models: None
+) -> None:
+    port = free_port()
+    found = look(settings_at(tmp_path, database_url=f"postgresql+psycopg://voorrang:hush@127.0.0.1:{port}/voorrang"))
+    assert not found["database"].holds
+    assert f"127.0.0.1:{port}" in found["database"].text
+    assert "refused" in found["database"].text
+    assert "VOORRANG_DATABASE_URL" in found["database"].text
+    assert "hush" not in found["database"].text
+    assert "not looked at" in found["clock"].text
+
+
+def test_a_file_that_is_no_database_is_named(settings: Settings, without_models: None) -> None:
+    path = settings.data_dir / "voorrang.sqlite"
+    path.write_bytes(b"not a database" * 100)
+    found = look(settings)
+    assert not found["database"].holds
+    assert str(path) in found["database"].text
+
+
+def test_a_clock_behind_what_was_written_fails(settings: Settings, without_models: None) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    with closing(Database(settings.url())) as database, database.write() as connection:
+        row = {"event_id": "1", "service": "ingest", "topic": "study-updated", "key": "1", "payload": b"1"}
+        connection.execute(insert(outbox).values(row | {"created_at": ahead}))
+    found = look(settings)
+    assert found["database"].holds
+    assert not found["clock"].holds

@@ -6,6 +6,7 @@ import argparse
 import socket
 import sys
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from voorrang.database import Database
 from voorrang.errors import ConfigurationError, RetryableError
@@ -21,11 +23,12 @@ from voorrang.observing import READY_PATH
 from voorrang.pathways.loading import load_pathways
 from voorrang.settings import Settings, load_settings
 from voorrang.site_secret import load_site_keys
-from voorrang.stack.local import VERBS, require_room
+from voorrang.stack.local import VERBS, look_for_room
 from voorrang.tables import outbox
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 ANSWER_SECONDS = 2.0
+CONNECT_SECONDS = 3  # to a database
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 FIRST_PROCESS = Path("/proc/1/cmdline")  # Linux; in a container of ours the service that it was started for
 
@@ -71,10 +74,15 @@ def checks(settings: Settings) -> Iterator[Check]:
         "clock": _clock,
         "broker": _broker,
     }
+    failed = set()
     for name, test in tests.items():
+        if name == "clock" and "database" in failed:
+            yield Check(name, True, "not looked at: what was written earlier is in the database")
+            continue
         try:
             yield Check(name, True, test(settings))
         except (ConfigurationError, RetryableError) as error:
+            failed.add(name)
             yield Check(name, False, str(error))
         except ModuleNotFoundError as error:
             yield Check(name, True, f"not looked at: {error.name} is not installed in this image")
@@ -82,8 +90,9 @@ def checks(settings: Settings) -> Iterator[Check]:
 
 
 def _disk(settings: Settings) -> str:
-    require_room(settings)
-    return f"room above the reserve for {settings.data_dir}"
+    look_for_room(settings)
+    folder = settings.data_dir.resolve()
+    return f"room above the reserve for {folder}" + ("" if folder.is_dir() else ", which is not there yet")
 
 
 def _pathways(settings: Settings) -> str:
@@ -98,11 +107,33 @@ def _models(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    database = Database(settings.url())
-    require_current(database)
-    with database.read() as connection:
-        waiting = select(func.count()).select_from(outbox).where(outbox.c.published_at.is_(None))
-        return f"at this version's schema, {connection.execute(waiting).scalar_one()} events wait for the broker"
+    with _opened(settings) as database:
+        require_current(database)
+        with database.read() as connection:
+            waiting = select(func.count()).select_from(outbox).where(outbox.c.published_at.is_(None))
+            return f"at this version's schema, {connection.execute(waiting).scalar_one()} events wait for the broker"
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    """Open the database that is there; what its driver says is told in one line, with where it was looked for."""
+    url = settings.url()
+    place = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite":
+        place = str(Path(url.database or "").resolve())
+        if not Path(place).is_file():
+            raise ConfigurationError(f"{place} is not there: `voorrang migrate` or `voorrang up` makes it")
+    else:
+        url = url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
+    database = Database(url)
+    try:
+        yield database
+    except (RetryableError, DBAPIError) as error:
+        cause = error if isinstance(error, DBAPIError) else error.__cause__
+        why = str(getattr(cause, "orig", error)).partition("\n")[0]
+        raise ConfigurationError(f"{place}: {why}; start it, or set VOORRANG_DATABASE_URL") from error
+    finally:
+        database.close()
 
 
 def _secret(settings: Settings) -> str:
@@ -113,7 +144,7 @@ def _secret(settings: Settings) -> str:
 
 
 def _clock(settings: Settings) -> str:
-    with Database(settings.url()).read() as connection:
+    with _opened(settings) as database, database.read() as connection:
         newest = connection.execute(select(func.max(outbox.c.created_at))).scalar_one()
     now = datetime.now(UTC)
     if newest is not None and newest.replace(tzinfo=UTC) > now + CLOCK_TOLERANCE:
