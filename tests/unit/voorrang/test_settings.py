@@ -82,3 +82,14 @@ def test_a_file_may_be_empty_or_hold_maps_as_yaml(
     path.write_text(content)
     monkeypatch.setenv(CONFIG_VARIABLE, str(path))
     assert load_settings().readers == ({"vermeulen": "radiologist"} if "vermeulen" in content else {})
+
+
+@pytest.mark.parametrize("zone", ["Europe/Amsterdan", "CEST+", "../etc/passwd", "Europe"])
+def test_a_time_zone_that_nobody_knows_is_refused_before_anything_is_timed_by_it(
+    monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("VOORRANG_TIME_ZONE", zone)
+    line = refusal()
+    assert line.startswith("settings: time_zone: ")
+    assert zone in line
+    assert "Europe/Paris" in line
