@@ -152,6 +152,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _somebody_can_take(self) -> Self:
+        if (self.escalation_smtp or self.escalation_webhook) and not self.readers:
+            raise ValueError(
+                "escalation: messages go on until a reader takes the item, and there is no reader; "
+                "set VOORRANG_READERS, or unset VOORRANG_ESCALATION_SMTP and VOORRANG_ESCALATION_WEBHOOK"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _low_before_the_reserve(self) -> Self:
         if self.disk_low_bytes and self.disk_low_bytes < self.disk_reserve_bytes:
             raise ValueError(

@@ -93,3 +93,20 @@ def test_a_time_zone_that_nobody_knows_is_refused_before_anything_is_timed_by_it
     assert line.startswith("settings: time_zone: ")
     assert zone in line
     assert "Europe/Paris" in line
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"WEBHOOK": "https://hospital.example/call"},
+        {"SMTP": "mail.example:25", "FROM": "voorrang@hospital.example", "TO": "on-call@hospital.example"},
+    ],
+)
+def test_on_call_is_not_told_where_nobody_could_take_what_it_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, way: dict[str, str]
+) -> None:
+    for name, value in way.items():
+        monkeypatch.setenv(f"VOORRANG_ESCALATION_{name}", value)
+    assert "VOORRANG_READERS" in refusal()
+    monkeypatch.setenv("VOORRANG_READERS", '{"vermeulen": "radiologist"}')
+    load_settings()
