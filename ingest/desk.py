@@ -37,7 +37,8 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
     Raises
     ------
     ConfigurationError
-        When the database is not at this version's schema, or the secret or a pathway cannot be read.
+        When the database is not at this version's schema, the secret or a pathway cannot be read, or the archive cannot
+        be written.
     """
     pathways = load_pathways(settings.pathways_dir)
     keys = load_site_keys(settings.secret_file)
@@ -45,6 +46,7 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
     try:
         require_current(database)
         archive = Archive(settings.archive_dir, settings.disk_reserve_bytes)
+        archive.prepare()
         yield Desk(database, archive, keys, SystemClock(), settings, pathways)
     finally:
         database.close()

@@ -50,6 +50,7 @@ def serve(settings: Settings) -> int:
 def assemble(settings: Settings) -> int:
     """Give what was accepted its rows, and announce what is complete, until told to stop; return the exit code."""
     runtime = start("ingest", settings, settings.ingest_metrics_port, FETCH_WAIT_MS)
+    runtime.archive.prepare()
     os.nice(NICENESS)
     desk = Desk(runtime.database, runtime.archive, runtime.keys, runtime.clock, settings, runtime.pathways)
     _finish_removals(desk)

@@ -21,6 +21,7 @@ DATABASE_SECONDS = 3  # within which a database answers, or is not asked
 def set_aside_torn(settings: Settings, boot: str) -> None:
     """Set aside what a crash of the machine may have torn, before anybody can send it again."""
     archive = Archive(settings.archive_dir)
+    archive.prepare()
     torn = TornFiles(archive, boot, settings.max_associations, partial(_with_a_row, settings))
     configure_logging("ingest-listener", settings.log_level)
     with only_listener(settings.archive_dir):

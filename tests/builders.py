@@ -170,13 +170,15 @@ def make_runtime(
     clock = clock or ManualClock(START)
     producer, admin = broker.producer(), broker.admin()
     made = Settings(purpose=purpose, site=SITE, data_dir=data_dir, **settings)
+    archive = Archive(made.archive_dir)
+    archive.prepare()
     return Runtime(
         service=service,
         settings=made,
         database=database,
         keys=KEYS,
         pathways=load_pathways(made.pathways_dir),
-        archive=Archive(made.archive_dir),
+        archive=archive,
         clock=clock,
         admin=admin,
         producer=producer,

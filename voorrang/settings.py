@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 from sqlalchemy.engine import URL, make_url
@@ -114,6 +116,15 @@ class Settings(BaseSettings):
     time_zone: str = "Europe/Amsterdam"
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{name} is not known here: name one such as Europe/Paris") from error
+        return name
+
     @model_validator(mode="after")
     def _names_only_on_loopback(self) -> Self:
         if self.show_names and self.bind_host not in {"127.0.0.1", "::1", "localhost"}:
@@ -138,6 +149,15 @@ class Settings(BaseSettings):
     def _mail_is_whole(self) -> Self:
         if any(parts := (self.escalation_smtp, self.escalation_from, self.escalation_to)) and not all(parts):
             raise ValueError("escalation by e-mail needs escalation_smtp, escalation_from and escalation_to")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_can_take(self) -> Self:
+        if (self.escalation_smtp or self.escalation_webhook) and not self.readers:
+            raise ValueError(
+                "escalation: messages go on until a reader takes the item, and there is no reader; "
+                "set VOORRANG_READERS, or unset VOORRANG_ESCALATION_SMTP and VOORRANG_ESCALATION_WEBHOOK"
+            )
         return self
 
     @model_validator(mode="after")
@@ -254,16 +274,32 @@ def load_settings(**overrides: Any) -> Settings:
         When the file cannot be read, or a key is unknown or out of range.
     """
     path = os.environ.get(CONFIG_VARIABLE)
-    if path and not Path(path).is_file():
-        raise ConfigurationError(f"{CONFIG_VARIABLE} names {path}, which is not a file")
+    if path:
+        _refuse_what_is_no_map(path)
     _refuse_unknown_variables()
     try:
         return Settings(**overrides)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not YAML: {error}") from error
+    except SettingsError as error:  # it names the setting between double quotes, and not what was in it
+        _, name, _ = str(error).split('"', 2)
+        form = f'{{"NAME": …}} with its words in double quotes, or a map in the file that {CONFIG_VARIABLE} names'
+        raise ConfigurationError(f"VOORRANG_{name.upper()}: a map in a variable is JSON; write {form}") from error
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
         raise ConfigurationError("settings: " + "; ".join(lines)) from error
+
+
+def _refuse_what_is_no_map(path: str) -> None:
+    if not Path(path).is_file():
+        raise ConfigurationError(f"{CONFIG_VARIABLE} names {path}, which is not a file")
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(f"{path}:{line}: not YAML: {error.problem}; mend the syntax there") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}; save it as a UTF-8 text file") from error
+    if values is not None and not (isinstance(values, dict) and all(isinstance(name, str) for name in values)):
+        raise ConfigurationError(f"{path}: no map of settings; write lines such as `site: example-hospital`")
 
 
 def _refuse_unknown_variables() -> None:

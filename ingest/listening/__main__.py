@@ -37,6 +37,7 @@ def main(told: ListenerConfiguration) -> int:
     configure_logging("ingest-listener", told.log_level)
     stop = _stop_on_signal()
     archive = Archive(told.archive_dir, told.reserve_bytes)
+    archive.prepare()
     load_site_keys(told.secret_file)
     with only_listener(told.archive_dir):
         archive.drop_parts()

@@ -12,6 +12,7 @@ from ingest.part10 import before_data_set
 from voorrang.archive import Archive, ArchiveFullError, UnsafeIdentifierError
 from voorrang.archive.archive import folder_chain
 from voorrang.archive.instance_files import InstanceFiles, Stored
+from voorrang.errors import ConfigurationError
 from voorrang.purpose import Purpose
 
 pytestmark = pytest.mark.integration
@@ -32,7 +33,9 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def archive(root: Path) -> Archive:
-    return Archive(root)
+    archive = Archive(root)
+    archive.prepare()
+    return archive
 
 
 def store(archive: Archive, content: bytes, instance: str = INSTANCE) -> Stored:
@@ -152,6 +155,20 @@ def test_whoever_looks_at_the_archive_drops_nothing_that_is_being_written(archiv
     part.write_bytes(b"half")
     Archive(root)
     assert part.read_bytes() == b"half"
+
+
+def test_whoever_only_reads_makes_no_folder(root: Path) -> None:
+    archive = Archive(root)
+    with pytest.raises(FileNotFoundError):
+        archive.read("studies/00/1.2.3/1.2.3.4/1.2.3.4.5.dcm")
+    assert list(archive.instances()) == []
+    assert not root.exists()
+
+
+def test_an_archive_that_cannot_be_made_is_a_mistake_of_configuration(root: Path) -> None:
+    root.write_bytes(b"a file where a folder should be")
+    with pytest.raises(ConfigurationError, match="VOORRANG_DATA_DIR"):
+        Archive(root).prepare()
 
 
 def test_a_manifest_is_no_instance_and_stays_as_it_was(archive: Archive) -> None:

@@ -70,8 +70,14 @@ def test_other_reasons_and_other_senders_have_copies_of_their_own(station: Stati
     assert len(kept(station)) == len(listed(station)) == 3
 
 
+def prepared(root: Path) -> Archive:
+    archive = Archive(root)
+    archive.prepare()
+    return archive
+
+
 def test_one_bytes_for_two_reasons_keep_both(tmp_path: Path) -> None:
-    archive = Archive(tmp_path)
+    archive = prepared(tmp_path)
     one, other = archive.quarantine(b"bad", "a reason"), archive.quarantine(b"bad", "another")
     assert [archive.path(locator).with_suffix(".reason").read_text() for locator in (one, other)] == [
         "a reason",
@@ -80,7 +86,7 @@ def test_one_bytes_for_two_reasons_keep_both(tmp_path: Path) -> None:
 
 
 def test_a_part_file_and_memory_with_the_same_bytes_are_one(tmp_path: Path) -> None:
-    archive, part = Archive(tmp_path), tmp_path / "incoming" / "part"
+    archive, part = prepared(tmp_path), tmp_path / "incoming" / "part"
     locators = []
     for _ in range(2):
         part.write_bytes(b"bad")
@@ -112,7 +118,7 @@ def test_a_replay_that_is_refused_again_adds_nothing(station: Station) -> None:
 
 
 def test_many_at_once_are_one(tmp_path: Path) -> None:
-    archive = Archive(tmp_path)
+    archive = prepared(tmp_path)
     with ThreadPoolExecutor(TRIES) as senders:
         locators = set(senders.map(lambda _: archive.quarantine(b"bad" * 1_000, "a reason"), range(10 * TRIES)))
     (locator,) = locators
@@ -121,7 +127,7 @@ def test_many_at_once_are_one(tmp_path: Path) -> None:
 
 
 def test_a_copy_that_is_there_wants_no_room(tmp_path: Path) -> None:
-    archive = Archive(tmp_path)
+    archive = prepared(tmp_path)
     locator = archive.quarantine(b"bad", "a reason")
     archive.reserve_bytes = 10**18
     assert archive.quarantine(b"bad", "a reason") == locator

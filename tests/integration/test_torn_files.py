@@ -194,6 +194,7 @@ def test_it_is_looked_for_once_in_a_run_of_the_machine(machine: Machine) -> None
 @pytest.mark.parametrize("boot", ["", NOW])
 def test_an_archive_that_no_run_was_told_of_stays_as_it_is(tmp_path: Path, boot: str) -> None:
     archive = Archive(tmp_path)
+    archive.prepare()
     path = Path(archive.instance_path("1.2.3", "1.2.3.4", "1.2.3.4.5"))
     path.write_bytes(b"x")
     assert TornFiles(archive, boot, MOST, lambda _: set()).set_aside() == 0

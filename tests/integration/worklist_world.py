@@ -82,8 +82,8 @@ def make_pathway(
     result_within_minutes: float = 3.0,
     read_within_minutes: float = 15.0,
 ) -> Pathway:
-    """Return a pathway."""
-    return Pathway.model_validate(
+    """Return a pathway; one that lifts to STAT too, which no file may: what decided so earlier must be held as well."""
+    made = Pathway.model_validate(
         {
             "pathway": name,
             "wants": {"region": "head"},
@@ -98,7 +98,7 @@ def make_pathway(
                 "harm_per_minute": harm_per_minute,
                 "read_within_minutes": read_within_minutes,
                 "result_within_minutes": result_within_minutes,
-                "lift_to": lift_to,
+                "lift_to": "urgent",
                 "owner": "somebody",
                 "source": "made up",
                 "decided_on": "2026-11-01",
@@ -106,6 +106,7 @@ def make_pathway(
             "reading": {"minutes": reading_minutes},
         }
     )
+    return made.model_copy(update={"delay": made.delay.model_copy(update={"lift_to": lift_to})})
 
 
 STROKE = make_pathway()

@@ -18,6 +18,7 @@ from voorrang.archive.durable import (
     sync_folder,
     write_once,
 )
+from voorrang.errors import ConfigurationError
 from voorrang.identifiers import is_uid
 
 SUFFIX = ".dcm"
@@ -34,7 +35,7 @@ class Archive:
     Parameters
     ----------
     root
-        Folder; made when absent.
+        Folder; whoever writes makes it with `prepare`, whoever only reads makes nothing.
     reserve_bytes
         Room that stays free on its disk.
     """
@@ -46,7 +47,21 @@ class Archive:
         self._known_until = 0.0
         self.incoming = root / "incoming"
         self._folders: dict[tuple[str, str], str] = {}
-        self.incoming.mkdir(parents=True, exist_ok=True)
+
+    def prepare(self) -> None:
+        """
+        Make the folders that must be there before anything is written.
+
+        Raises
+        ------
+        ConfigurationError
+            When they cannot be made.
+        """
+        try:
+            self.incoming.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            remedy = "let this user write there, or set VOORRANG_DATA_DIR"
+            raise ConfigurationError(f"archive {self.root}: {error.strerror}; {remedy}") from error
 
     @property
     def reserve_bytes(self) -> int:

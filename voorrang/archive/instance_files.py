@@ -54,6 +54,7 @@ class InstanceFiles:
     def __init__(self, archive: Archive, spare: SpareFiles | None = None) -> None:
         self._archive = archive
         self._spare = spare
+        archive.prepare()
         self._numbers = count()
         self._prefix = f"{archive.incoming}/{os.getpid()}-{uuid.uuid4().hex[:8]}-"  # others write here too
 

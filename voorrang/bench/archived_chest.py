@@ -42,6 +42,7 @@ def archive_chest(archive: Archive, slices: int, rows: int, clock: Clock) -> Ser
         Of run 1.
     """
     rng = np.random.default_rng(_SEED)
+    archive.prepare()
     entries = []
     for number in range(slices):
         path = Path(archive.instance_path(_STUDY_UID, _SERIES_UID, f"{_SERIES_UID}.{number + 1}"))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from voorrang.database import Database
 from voorrang.errors import ConfigurationError, RetryableError
@@ -21,10 +23,14 @@ from voorrang.observing import READY_PATH
 from voorrang.pathways.loading import load_pathways
 from voorrang.settings import Settings, load_settings
 from voorrang.site_secret import load_site_keys
-from voorrang.stack.local import VERBS, require_room
+from voorrang.stack.local import VERBS, look_for_room
 from voorrang.tables import outbox
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
+ANSWER_SECONDS = 2.0
+CONNECT_SECONDS = 3  # to a database
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
+FIRST_PROCESS = Path("/proc/1/cmdline")  # Linux; in a container of ours the service that it was started for
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +74,25 @@ def checks(settings: Settings) -> Iterator[Check]:
         "clock": _clock,
         "broker": _broker,
     }
+    failed = set()
     for name, test in tests.items():
+        if name == "clock" and "database" in failed:
+            yield Check(name, True, "not looked at: what was written earlier is in the database")
+            continue
         try:
             yield Check(name, True, test(settings))
         except (ConfigurationError, RetryableError) as error:
+            failed.add(name)
             yield Check(name, False, str(error))
         except ModuleNotFoundError as error:
             yield Check(name, True, f"not looked at: {error.name} is not installed in this image")
-    for service in VERBS:
-        yield _service(settings, service)
+    yield from service_checks(settings)
 
 
 def _disk(settings: Settings) -> str:
-    require_room(settings)
-    return f"room above the reserve for {settings.data_dir}"
+    look_for_room(settings)
+    folder = settings.data_dir.resolve()
+    return f"room above the reserve for {folder}" + ("" if folder.is_dir() else ", which is not there yet")
 
 
 def _pathways(settings: Settings) -> str:
@@ -96,11 +107,33 @@ def _models(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    database = Database(settings.url())
-    require_current(database)
-    with database.read() as connection:
-        waiting = select(func.count()).select_from(outbox).where(outbox.c.published_at.is_(None))
-        return f"at this version's schema, {connection.execute(waiting).scalar_one()} events wait for the broker"
+    with _opened(settings) as database:
+        require_current(database)
+        with database.read() as connection:
+            waiting = select(func.count()).select_from(outbox).where(outbox.c.published_at.is_(None))
+            return f"at this version's schema, {connection.execute(waiting).scalar_one()} events wait for the broker"
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    """Open the database that is there; what its driver says is told in one line, with where it was looked for."""
+    url = settings.url()
+    place = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite":
+        place = str(Path(url.database or "").resolve())
+        if not Path(place).is_file():
+            raise ConfigurationError(f"{place} is not there: `voorrang migrate` or `voorrang up` makes it")
+    else:
+        url = url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
+    database = Database(url)
+    try:
+        yield database
+    except (RetryableError, DBAPIError) as error:
+        cause = error if isinstance(error, DBAPIError) else error.__cause__
+        why = str(getattr(cause, "orig", error)).partition("\n")[0]
+        raise ConfigurationError(f"{place}: {why}; start it, or set VOORRANG_DATABASE_URL") from error
+    finally:
+        database.close()
 
 
 def _secret(settings: Settings) -> str:
@@ -111,7 +144,7 @@ def _secret(settings: Settings) -> str:
 
 
 def _clock(settings: Settings) -> str:
-    with Database(settings.url()).read() as connection:
+    with _opened(settings) as database, database.read() as connection:
         newest = connection.execute(select(func.max(outbox.c.created_at))).scalar_one()
     now = datetime.now(UTC)
     if newest is not None and newest.replace(tzinfo=UTC) > now + CLOCK_TOLERANCE:
@@ -134,14 +167,42 @@ def _broker(settings: Settings) -> str:
     return f"answers at {settings.bootstrap}" + ("" if len(topics) == 2 else "; topics are made at the first start")
 
 
+def service_checks(settings: Settings) -> Iterator[Check]:
+    """Ask each service whether it is ready, where it listens; in a container of ours there is but one."""
+    here = _services_here()
+    for service in VERBS:
+        if service in here:
+            yield _service(settings, service)
+        else:
+            yield Check(service, True, "not looked at: it does not run in this container")
+
+
+def _services_here() -> Collection[str]:
+    try:
+        words = [Path(word).name for word in FIRST_PROCESS.read_text(errors="replace").split("\0")]
+    except OSError:
+        return VERBS
+    if "voorrang" not in words[:-1]:
+        return VERBS
+    command = words[words.index("voorrang") + 1]
+    return VERBS if command == "up" else VERBS.keys() & {command}
+
+
 def _service(settings: Settings, service: str) -> Check:
     port = getattr(settings, f"{service}_metrics_port")
+    connection = HTTPConnection(WILDCARDS.get(settings.bind_host, settings.bind_host), port, timeout=ANSWER_SECONDS)
     try:
-        with urlopen(f"http://127.0.0.1:{port}{READY_PATH}", timeout=2) as answer:
-            return Check(service, answer.status == 200, f"ready (port {port})")
-    except URLError as error:
-        status = getattr(error, "code", None)
-        text = (
-            "runs but is not ready: see its log" if status else f"does not run on port {port}: `voorrang up` starts it"
-        )
-        return Check(service, False, text)
+        connection.request("GET", READY_PATH)
+        status = connection.getresponse().status
+    except TimeoutError:
+        hangs = f"hangs: no answer on port {port} within {ANSWER_SECONDS:g} s; see its log and restart it"
+        return Check(service, False, hangs)
+    except HTTPException:
+        return Check(service, False, f"another program answers on port {port}: end it, or set another port")
+    except OSError:
+        return Check(service, False, f"does not run on port {port}: `voorrang up` starts it")
+    finally:
+        connection.close()
+    return Check(
+        service, status == 200, f"ready (port {port})" if status == 200 else "runs but is not ready: see its log"
+    )

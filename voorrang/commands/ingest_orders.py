@@ -8,9 +8,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from voorrang.commands.ingest_operations import actor_of, add_actor
-from voorrang.commands.showing import printable, site_time, site_zone
+from voorrang.commands.showing import printable, site_time
 from voorrang.logs import configure_logging
 from voorrang.settings import load_settings
 
@@ -65,7 +66,7 @@ def list_waiting(arguments: argparse.Namespace) -> int:
     from ingest.orders.waiting import waiting
 
     settings = load_settings()
-    zone = site_zone(settings.time_zone)
+    zone = ZoneInfo(settings.time_zone)
     with open_desk(settings) as desk, desk.database.read() as connection:
         found = waiting(connection, settings.purpose.value)
     if arguments.json:
@@ -88,7 +89,7 @@ def list_messages(arguments: argparse.Namespace) -> int:
     from ingest.orders.refusing import WORDS, RefusalReason
 
     settings = load_settings()
-    zone = site_zone(settings.time_zone)
+    zone = ZoneInfo(settings.time_zone)
     with open_desk(settings) as desk:
         found = refused(desk)
     for one in found:

@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from voorrang.commands.ingest_operations import actor_of, add_actor
-from voorrang.commands.showing import printable, site_time, site_zone
+from voorrang.commands.showing import printable, site_time
 from voorrang.errors import ConfigurationError
 from voorrang.settings import load_settings
 
@@ -45,7 +46,7 @@ def list_kept(arguments: argparse.Namespace) -> int:
     from ingest.quarantine import kept
 
     settings = load_settings()
-    zone = site_zone(settings.time_zone)
+    zone = ZoneInfo(settings.time_zone)
     with open_desk(settings) as desk:
         found = kept(desk)
     if arguments.json:
@@ -74,7 +75,7 @@ def show_one(arguments: argparse.Namespace) -> int:
     from ingest.refusal_wording import refusal_words
 
     settings = load_settings()
-    zone = site_zone(settings.time_zone)
+    zone = ZoneInfo(settings.time_zone)
     with open_desk(settings) as desk:
         found, elements = look_at(desk, arguments.id)
     values = _values(found) | {

@@ -7,9 +7,10 @@ import json
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from voorrang.commands.ingest_operations import actor_of
-from voorrang.commands.showing import site_time, site_zone
+from voorrang.commands.showing import site_time
 from voorrang.settings import load_settings
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _values(worker: RetentionWorker, deletions: list[Deletion], is_dry_run: bool
 
 
 def _in_words(values: dict[str, Any], deletions: list[Deletion], time_zone: str) -> str:
-    zone = site_zone(time_zone)
+    zone = ZoneInfo(time_zone)
     lines = [
         f"{site_time(deletion.candidate.series.last_received_at, zone)}  {deletion.size.size_bytes / MB:8.1f} MB  "
         f"{deletion.candidate.why.value.replace('_', ' ')}  {deletion.candidate.series.series_instance_uid}"

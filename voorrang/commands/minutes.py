@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from voorrang.commands.showing import printable, site_time, site_zone
+from voorrang.commands.showing import printable, site_time
 from voorrang.settings import load_settings
 
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from worklist.minutes.wording import lines
 
     settings, clock = load_settings(), SystemClock()
-    zone = site_zone(settings.time_zone)
+    zone = ZoneInfo(settings.time_zone)
     since = _midnight(arguments.since, zone)
     until = _midnight(arguments.until and arguments.until + timedelta(days=1), zone)
     if since is not None and since >= (until or clock.now()):

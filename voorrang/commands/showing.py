@@ -3,24 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from voorrang.errors import ConfigurationError
-
-
-def site_zone(name: str) -> ZoneInfo:
-    """
-    Return the time zone of the site.
-
-    Raises
-    ------
-    ConfigurationError
-        When there is none of that name.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigurationError(f"time_zone {name} is not known: set VOORRANG_TIME_ZONE, e.g. Europe/Paris") from error
+from zoneinfo import ZoneInfo
 
 
 def site_time(at: datetime, zone: ZoneInfo) -> str:

@@ -13,8 +13,8 @@ from voorrang.commands.migrate import prepare
 from voorrang.errors import ConfigurationError
 from voorrang.logs import configure_logging
 from voorrang.readiness import tell_ready
-from voorrang.settings import load_settings
-from voorrang.stack.local import local_children, require_room
+from voorrang.settings import Settings, load_settings
+from voorrang.stack.local import VERBS, local_children, require_room
 from voorrang.stack.supervising import Supervisor
 
 
@@ -41,15 +41,28 @@ def run(_: argparse.Namespace) -> int:
     if not supervisor.start():
         return 0
     tell_ready()
-    titles = ", ".join(settings.called_ae_titles)
     sys.stderr.write(
-        f"voorrang is up for purpose {settings.purpose.value}\n"
-        f"  worklist  http://{settings.bind_host}:{settings.worklist_port}/\n"
-        f"  DICOM     {titles} at {settings.bind_host}:{settings.dicom_port}\n"
-        f"  metrics   ports {settings.ingest_metrics_port} ingest, {settings.inference_metrics_port} inference, "
-        f"{settings.worklist_metrics_port} worklist, {settings.monitoring_metrics_port} monitoring\n"
-        "  Ctrl-C stops everything\n"
+        f"voorrang is up for purpose {settings.purpose.value}\n{what_is_open(settings)}  Ctrl-C stops everything\n"
     )
     supervisor.run()
     sys.stderr.write("voorrang: everything is stopped\n")
     return 0
+
+
+def what_is_open(settings: Settings) -> str:
+    """Return a line for each thing that listens, and where."""
+    dicom = _ports(settings.bind_host, settings.dicom_port, settings.dicom_tls_port)
+    hl7 = _ports(settings.bind_host, settings.hl7_port, settings.hl7_tls_port)
+    metrics = ", ".join(f"{getattr(settings, f'{service}_metrics_port')} {service}" for service in VERBS)
+    return (
+        f"  worklist  http://{settings.bind_host}:{settings.worklist_port}/\n"
+        f"  DICOM     {', '.join(settings.called_ae_titles)} at {dicom}\n"
+        + (f"  HL7       {hl7}\n" if hl7 else "")
+        + f"  metrics   ports {metrics}\n"
+    )
+
+
+def _ports(host: str, plain: int, tls: int) -> str:
+    found = [f"{host}:{plain}"] if plain else []
+    found += [f"{host}:{tls} with TLS"] if tls else []
+    return " and ".join(found)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from voorrang.commands.showing import printable, site_time, site_zone
+from voorrang.commands.showing import printable, site_time
 from voorrang.errors import ConfigurationError
 from voorrang.settings import Settings, load_settings
 from voorrang.timeline import Moment
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from voorrang.pathways.loading import load_pathways
 
     settings = load_settings()
-    zone = site_zone(settings.time_zone)
+    zone = ZoneInfo(settings.time_zone)
     pathways = load_pathways(settings.pathways_dir)
     database = Database(settings.url())
     try:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from voorrang.events.records import Lane, Tier
+from voorrang.events.records import Lane
 from voorrang.pathways.ageing import AgeingRule
 from voorrang.pathways.criteria import SeriesCriteria
 from voorrang.pathways.required import RequiredSeries
@@ -64,7 +64,7 @@ class DelayRule(_Part):
     harm_per_minute: float = Field(ge=0)
     read_within_minutes: float = Field(gt=0)
     result_within_minutes: float = Field(gt=0)
-    lift_to: Tier
+    lift_to: Literal["urgent", "routine"]  # STAT is for people alone
     owner: str = Field(min_length=1)
     source: str = Field(min_length=1)
     decided_on: date

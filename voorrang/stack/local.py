@@ -59,7 +59,23 @@ def require_room(settings: Settings) -> None:
     """
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(settings.data_dir).free
+    except OSError as error:
+        raise ConfigurationError(f"data folder {settings.data_dir}: {error.strerror}; set VOORRANG_DATA_DIR") from error
+    look_for_room(settings)
+
+
+def look_for_room(settings: Settings) -> None:
+    """
+    Check the same without making the folder.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is less room than the reserve, or the disk cannot be looked at.
+    """
+    folder = settings.data_dir.resolve()
+    try:
+        free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
     except OSError as error:
         raise ConfigurationError(f"data folder {settings.data_dir}: {error.strerror}; set VOORRANG_DATA_DIR") from error
     if free < settings.disk_reserve_bytes:

@@ -24,6 +24,7 @@ def archive_series(
     archive: Archive, uid: str, hu: int, spacing_mm: float = SPACING_MM, frame: str = "1.2.826.0.1.3680043.8.498.5"
 ) -> str:
     """Put a head of one value into the archive and return the locator of its manifest."""
+    archive.prepare()
     entries = []
     for n in range(round(COVERAGE_MM / spacing_mm)):
         ds = make_instance(

@@ -73,6 +73,7 @@ def test_the_pathways_of_the_package_load() -> None:
         ("operating_point: 0.5", "operating_point: 1.5", 11, "models.0.operating_point"),
         ("  harm_per_minute: 1.0", "  harm_per_minute: -1", 13, "delay.harm_per_minute"),
         ("  lift_to: urgent", "  lift_to: immediate", 16, "delay.lift_to"),
+        ("  lift_to: urgent", "  lift_to: stat", 16, "delay.lift_to"),
         ("  owner: test", "  owner: ''", 17, "delay.owner"),
         ("  decided_on: 2026-11-22", "  decided_on: soon", 19, "delay.decided_on"),
         ("pathway: stroke", "pathway: Stroke!", 1, "pathway"),
