@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -141,12 +141,20 @@ def waits_without_and_with(scenario: Scenario, exams: Exams) -> tuple[list[float
     with_ai = waits(
         exams.arrivals,
         [at_once[kind] for kind in exams.kinds],
-        exams.minutes if later else exams.minutes_flag_seen,
+        _minutes_at_arrival(exams, later),
         scenario.readers,
         preemptive=scenario.preemptive,
         answers=_answers(exams, later),
     )
     return without, with_ai
+
+
+def _minutes_at_arrival(exams: Exams, later: Container[int]) -> Sequence[float]:
+    """Return how long each reading takes until an answer changes it: as without AI where the answer comes later."""
+    if not later:
+        return exams.minutes_flag_seen
+    both = zip(exams.kinds, exams.minutes, exams.minutes_flag_seen, strict=True)
+    return [without if kind in later else seen for kind, without, seen in both]
 
 
 def _answers(exams: Exams, later: dict[int, tuple[float, int]]) -> list[Answer]:
