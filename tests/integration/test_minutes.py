@@ -159,6 +159,27 @@ def test_a_reported_flag_that_its_reader_agreed_with_is_a_true_positive_until_ta
     assert figure(proof(world), Measure.SAVED_BY_TRUE_POSITIVES) == (0, 0)
 
 
+def test_a_model_that_is_suspended_while_its_flag_is_read_takes_no_flag_back(world: World) -> None:
+    go_to(world, 0)
+    comes(world, 1, 0)
+    comes(world, 2, 0)
+    world.tell(make_answer(2, 0.9))
+    go_to(world, 1)
+    assert world.reading.open_next(ANNA).item_key == uid(2)
+    go_to(world, 4)
+    world.suspend()
+    world.ranking.step()
+    go_to(world, 9)
+    world.reading.done(uid(2), ANNA)
+    world.reading.open_next(ANNA)
+    go_to(world, 15)
+    world.reading.done(uid(1), ANNA)
+    found = proof(world)
+
+    assert saved(found) == {1: -8, 2: 6}
+    assert (figure(found, Measure.SAVED_BY_POSITIVES), figure(found, Measure.LOST_BY_REST)) == ((1, 6), (1, 8))
+
+
 def test_exams_read_elsewhere_withdrawn_or_unread_are_counted_and_not_compared(world: World) -> None:
     go_to(world, 0)
     for number in (1, 2, 3, 4):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ import pytest
 from tests.unit.worklist.minutes.reading_days import DAY, ROUTINE, STAT, at, make_exam
 from voorrang.events.reading_records import HowOpened
 from worklist.minutes.comparing import Compared
-from worklist.minutes.facts import Exam
+from worklist.minutes.facts import Exam, Said
 from worklist.minutes.figures import Figure, Measure, before_first_open, costs, figures, week_of
 from worklist.minutes.intervals import Interval
 
@@ -77,6 +78,21 @@ def test_a_flag_of_another_pathway_makes_no_positive_of_this_one() -> None:
     assert found["saved_by_true_positives"].exams == 0
     assert found["saved_by_true_positives"].minutes_per_exam is None
     assert found["lost_by_rest"].minutes == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "is_positive"),
+    [
+        ([Said.FLAGGED, Said.NOTHING], True),  # the model was suspended or replaced, or more came and is not read yet
+        ([Said.NOTHING, Said.FLAGGED, Said.NOTHING, Said.NOTHING], True),
+        ([Said.FLAGGED, Said.NOTHING, Said.NOT_FLAGGED], False),
+        ([Said.NOT_FLAGGED, Said.NOTHING], False),
+    ],
+)
+def test_the_last_word_of_a_pathway_stands_until_it_has_another(words: list[Said], is_positive: bool) -> None:
+    (first,) = make_exam("a", 0).history
+    exam = Exam("a", at(0), tuple(replace(first, at=at(n), said={"stroke": word}) for n, word in enumerate(words)))
+    assert [exam.flagged_by(None), exam.flagged_by("stroke")] == [is_positive, is_positive]
 
 
 def test_a_week_is_that_in_which_the_exam_came() -> None:
