@@ -49,7 +49,8 @@ def mean_over_days(sums: Sequence[float], counts: Sequence[int]) -> Interval | N
     Returns
     -------
     Interval or None
-        None without an exam; without ends when fewer than five days have one.
+        None without an exam; without ends when fewer than five days have minutes other than 0, or all days are alike:
+        what few days make, other days will not repeat, and the spread of the rest does not know it.
 
     Notes
     -----
@@ -64,12 +65,12 @@ def mean_over_days(sums: Sequence[float], counts: Sequence[int]) -> Interval | N
     if not total:
         return None
     estimate = math.fsum(sums) / total
-    if sum(1 for count in counts if count) < FEWEST_DAYS:
+    if sum(1 for value in sums if value) < FEWEST_DAYS:
         return Interval(estimate, None, None)
     days = sorted(zip(sums, counts, strict=True))
     error = _standard_error(days, estimate, [1] * len(days))
-    if not error:
-        return Interval(estimate, estimate, estimate)
+    if math.isclose(estimate, estimate + error):
+        return Interval(estimate, None, None)
     distances = sorted(
         (again - estimate) / spread
         for again, spread in (_drawn_again(days, times) for times in _draws(len(days)))
@@ -77,8 +78,8 @@ def mean_over_days(sums: Sequence[float], counts: Sequence[int]) -> Interval | N
     )
     if len(distances) < DRAWS / 2:
         return Interval(estimate, None, None)
-    tail = round((1 - CONFIDENCE) / 2 * len(distances))
-    return Interval(estimate, estimate - distances[-1 - tail] * error, estimate - distances[tail] * error)
+    tail = int((1 - CONFIDENCE) / 2 * (len(distances) + 1))
+    return Interval(estimate, estimate - distances[-tail] * error, estimate - distances[tail - 1] * error)
 
 
 def share(successes: int, of: int) -> Interval | None:
