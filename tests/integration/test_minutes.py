@@ -279,7 +279,7 @@ def test_the_api_and_the_command_say_the_same(
 
     assert main(["minutes", "--since", "2026-11-02", "--until", "2026-11-02"]) == 0
     told = capsys.readouterr().out
-    assert "the order was followed in 6 of 6 openings (100%" in told
+    assert "the order was followed in 6 of 6 openings (100%, too few days for an interval)" in told
     assert "saved, flagged exams" in told
     assert "+6.0 min in all" in told
     assert "cost 0.3, 0.05 a minute saved" in told

@@ -14,8 +14,8 @@ from voorrang.statement import RESEARCH
 from worklist import store
 from worklist.minutes import history, loading
 from worklist.minutes.comparing import Compared, compare
-from worklist.minutes.figures import BeforeFirstOpen, Cost, Figure, before_first_open, costs, figures
-from worklist.minutes.intervals import METHOD, SHARE_METHOD, Interval, share
+from worklist.minutes.figures import BeforeFirstOpen, Cost, Figure, before_first_open, costs, figures, share_of
+from worklist.minutes.intervals import METHOD, SHARE_METHOD, Interval
 from worklist.minutes.loading import Exams
 from worklist.reading import log
 
@@ -134,11 +134,11 @@ def make_report(connection: Connection, since: datetime, until: datetime, zone: 
         time_zone=zone.key,
         exams=loading.count_exams(connection, since, until),
         compared=len(mine),
-        adherence=_followed(mine),
+        adherence=_followed(mine, zone),
         positives_reported=len(flagged),
         positives_confirmed=len({key for key, _ in right}),
         figures=tuple(found),
-        stat_before_first_open=tuple(before_first_open(mine)),
+        stat_before_first_open=tuple(before_first_open(mine, zone)),
         costs=tuple(costs(loading.load_costs(connection, since, until), found)),
         interval_method=METHOD,
         share_method=SHARE_METHOD,
@@ -146,9 +146,9 @@ def make_report(connection: Connection, since: datetime, until: datetime, zone: 
     )
 
 
-def _followed(mine: list[Compared]) -> Followed:
-    first = sum(one.followed for one in mine)
-    return Followed(len(mine), first, sum(one.how == "next" for one in mine), share(first, len(mine)))
+def _followed(mine: list[Compared], zone: ZoneInfo) -> Followed:
+    first = [one for one in mine if one.followed]
+    return Followed(len(mine), len(first), sum(one.how == "next" for one in mine), share_of(mine, first, zone))
 
 
 def _row(one: Compared) -> ExamRow:
