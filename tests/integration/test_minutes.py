@@ -128,11 +128,13 @@ def test_the_day_counted_by_hand_comes_out_of_what_is_stored(world: World) -> No
     assert stroke.per_minute_saved.estimate == pytest.approx(0.05)
 
 
-def test_what_was_read_after_the_period_or_came_before_it_does_not_count(world: World) -> None:
+def test_a_period_is_that_of_arrivals_and_what_was_read_after_it_counts(world: World) -> None:
     the_day_counted_by_hand(world)
     go_to(world, 60)
 
-    assert set(saved(proof(world, NOON + timedelta(minutes=BEGIN + 16.5)))) == {1, 2, 3, 4, 5}
+    early = proof(world, NOON + timedelta(minutes=BEGIN + 3.5))
+    assert saved(early) == {1: 0, 2: 0, 3: -4, 4: -6, 5: 6}
+    assert (early.exams.came, early.exams.read_here, early.exams.waiting, early.compared) == (5, 5, 0, 5)
     late = Minutes(world.database, world.clock, ZoneInfo("UTC")).report(NOON + timedelta(minutes=BEGIN + 3))
     assert saved(late) == {5: 6, 6: -4}
 

@@ -34,7 +34,7 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class ExamRow:
-    """One exam that was read; places count the openings of the period, the two days before it included."""
+    """One exam that was read; places count the openings from two days before the period until now."""
 
     item_key: str
     pathways: tuple[str, ...]
@@ -107,21 +107,22 @@ class Minutes:
         days
             How many.
         """
-        end = utc(until or self.clock.now())
+        now = self.clock.now()
+        end = utc(until or now)
         begin = utc(since or self._midnight_before(end, days))
         with self._lock, self.database.read() as connection:
             key = (begin, until, store.list_version(connection) + log.revision(connection))
             if self._last is None or self._last[0] != key:
-                self._last = (key, make_report(connection, begin, end, self.zone))
+                self._last = (key, make_report(connection, begin, end, now, self.zone))
             return self._last[1]
 
     def _midnight_before(self, end: datetime, days: int) -> datetime:
         return datetime.combine(end.astimezone(self.zone).date() - timedelta(days=days), time(), self.zone)
 
 
-def make_report(connection: Connection, since: datetime, until: datetime, zone: ZoneInfo) -> Report:
-    """Return the report of a period from what is stored."""
-    readings, reported = loading.load_readings(connection, since, until)
+def make_report(connection: Connection, since: datetime, until: datetime, now: datetime, zone: ZoneInfo) -> Report:
+    """Return the report of the exams that came in a period, read until now, from what is stored."""
+    readings, reported = loading.load_readings(connection, since, now)
     exams = history.exams(connection, [one.item_key for one in readings.openings])
     mine = [one for one in compare(exams, readings) if since <= one.exam.arrived_at < until]
     flagged = [one.exam.item_key for one in mine if one.exam.flagged_by(None) and one.exam.item_key in reported]
