@@ -108,7 +108,7 @@ def _answer(arguments: argparse.Namespace) -> Answered:
     prediction = NO_PREDICTION if by_hour else predict(scenario)
     days = " of whole days" if by_hour else ""
     intervals = f"20 batch means{days} after {warm_up_patients(arguments.patients)} patients of warm-up"
-    return Answered(scenario, prediction, simulation, intervals, scenario.arrivals_per_minute, even=by_hour is None)
+    return Answered(scenario, prediction, simulation, intervals, scenario.arrivals_per_minute, replayed=False)
 
 
 def _replayed(arguments: argparse.Namespace, scenario: Scenario) -> Answered:
@@ -131,7 +131,6 @@ def _replayed(arguments: argparse.Namespace, scenario: Scenario) -> Answered:
         simulation,
         "20 redraws of what the file does not tell",
         per_minute(arrivals),
-        even=False,
         replayed=True,
     )
 

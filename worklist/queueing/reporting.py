@@ -28,7 +28,7 @@ _LABELS = {
     "wait_negative": "not flagged",
 }
 # Below this a batch of exams is too short beside the memory of the list for its interval to be trusted.
-_RELAXATIONS_IN_A_BATCH = 3
+_RELAXATIONS_IN_A_BATCH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,6 @@ class Answered:
         Where the intervals come from, in words.
     arrivals_per_minute
         Of the file, or as the traffic makes them.
-    even
-        Arrivals are endless and even over the day, as theory wants them.
     replayed
         Arrivals are those of a file.
     """
@@ -59,8 +57,7 @@ class Answered:
     simulation: Simulation
     intervals: str
     arrivals_per_minute: float
-    even: bool
-    replayed: bool = False
+    replayed: bool
 
 
 def as_json(answered: Answered, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +137,7 @@ def notes(answered: Answered) -> Iterator[str]:
             f"the file offers {scenario.traffic:.2f} of what the readers can do: the waits grow as long as it lasts, "
             "so they belong to this file alone"
         )
-    elif answered.even and _batch_is_short(answered):
+    elif not answered.replayed and _batch_is_short(answered):
         yield "the run is short for so much traffic, and the intervals may be too narrow: take more patients"
 
 

@@ -68,6 +68,17 @@ def test_file_is_replayed(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert any("belong to this file alone" in note for note in found["notes"])
 
 
+@pytest.mark.parametrize("by_hour", [[], ["--arrivals-by-hour", ",".join(["1"] * 12 + ["2"] * 12)]])
+def test_a_run_is_short_below_ten_relaxations_in_a_batch(
+    by_hour: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With traffic 0.5 ten relaxations are 10 · 0.5 / (1-√0.5)², 58 exams; a run of whole days is a little shorter."""
+    for patients, is_short in ((1100, True), (1400, False)):
+        asked = ["--traffic", ".5", "--patients", str(patients), "--reading-minutes", "100", *by_hour]
+        assert main(["simulate", *asked]) == 0
+        assert ("take more patients" in capsys.readouterr().out) is is_short
+
+
 def test_what_a_file_tells_is_answered_by_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "november.csv"
     told = ["lung,1,1", "lung,0,1", "lung,0,0"] * 5
