@@ -128,11 +128,13 @@ def test_the_day_counted_by_hand_comes_out_of_what_is_stored(world: World) -> No
     assert stroke.per_minute_saved.estimate == pytest.approx(0.05)
 
 
-def test_what_was_read_after_the_period_or_came_before_it_does_not_count(world: World) -> None:
+def test_a_period_is_that_of_arrivals_and_what_was_read_after_it_counts(world: World) -> None:
     the_day_counted_by_hand(world)
     go_to(world, 60)
 
-    assert set(saved(proof(world, NOON + timedelta(minutes=BEGIN + 16.5)))) == {1, 2, 3, 4, 5}
+    early = proof(world, NOON + timedelta(minutes=BEGIN + 3.5))
+    assert saved(early) == {1: 0, 2: 0, 3: -4, 4: -6, 5: 6}
+    assert (early.exams.came, early.exams.read_here, early.exams.waiting, early.compared) == (5, 5, 0, 5)
     late = Minutes(world.database, world.clock, ZoneInfo("UTC")).report(NOON + timedelta(minutes=BEGIN + 3))
     assert saved(late) == {5: 6, 6: -4}
 
@@ -157,6 +159,27 @@ def test_a_reported_flag_that_its_reader_agreed_with_is_a_true_positive_until_ta
     assert figure(found, Measure.SAVED_BY_TRUE_POSITIVES) == (1, 6)
     world.reading.undo(uid(2), ANNA)
     assert figure(proof(world), Measure.SAVED_BY_TRUE_POSITIVES) == (0, 0)
+
+
+def test_a_model_that_is_suspended_while_its_flag_is_read_takes_no_flag_back(world: World) -> None:
+    go_to(world, 0)
+    comes(world, 1, 0)
+    comes(world, 2, 0)
+    world.tell(make_answer(2, 0.9))
+    go_to(world, 1)
+    assert world.reading.open_next(ANNA).item_key == uid(2)
+    go_to(world, 4)
+    world.suspend()
+    world.ranking.step()
+    go_to(world, 9)
+    world.reading.done(uid(2), ANNA)
+    world.reading.open_next(ANNA)
+    go_to(world, 15)
+    world.reading.done(uid(1), ANNA)
+    found = proof(world)
+
+    assert saved(found) == {1: -8, 2: 6}
+    assert (figure(found, Measure.SAVED_BY_POSITIVES), figure(found, Measure.LOST_BY_REST)) == ((1, 6), (1, 8))
 
 
 def test_exams_read_elsewhere_withdrawn_or_unread_are_counted_and_not_compared(world: World) -> None:
@@ -258,7 +281,7 @@ def test_the_api_and_the_command_say_the_same(
 
     assert main(["minutes", "--since", "2026-11-02", "--until", "2026-11-02"]) == 0
     told = capsys.readouterr().out
-    assert "the order was followed in 6 of 6 openings (100%" in told
+    assert "the order was followed in 6 of 6 openings (100%, too few days for an interval)" in told
     assert "saved, flagged exams" in told
     assert "+6.0 min in all" in told
     assert "cost 0.3, 0.05 a minute saved" in told

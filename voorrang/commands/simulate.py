@@ -108,11 +108,11 @@ def _answer(arguments: argparse.Namespace) -> Answered:
     prediction = NO_PREDICTION if by_hour else predict(scenario)
     days = " of whole days" if by_hour else ""
     intervals = f"20 batch means{days} after {warm_up_patients(arguments.patients)} patients of warm-up"
-    return Answered(scenario, prediction, simulation, intervals, even=by_hour is None)
+    return Answered(scenario, prediction, simulation, intervals, scenario.arrivals_per_minute, replayed=False)
 
 
 def _replayed(arguments: argparse.Namespace, scenario: Scenario) -> Answered:
-    from worklist.queueing.arrival_file import offered_per_reader, read_arrivals
+    from worklist.queueing.arrival_file import offered_per_reader, per_minute, read_arrivals
     from worklist.queueing.reporting import NO_PREDICTION, Answered
     from worklist.queueing.scenario import check_scenario
     from worklist.queueing.simulation import replay
@@ -123,10 +123,16 @@ def _replayed(arguments: argparse.Namespace, scenario: Scenario) -> Answered:
     names = [pathway.name for pathway in scenario.pathways]
     lines = _lines(arguments.replay)
     arrivals = read_arrivals(lines, is_csv=arguments.replay.suffix.lower() == ".csv", pathways=names)
-    traffic = offered_per_reader(arrivals, scenario.mean_minutes, scenario.readers)
-    scenario = replace(scenario, traffic=traffic)
     simulation = replay(scenario, arrivals, arguments.seed, _progress if sys.stderr.isatty() else lambda _: None)
-    return Answered(scenario, NO_PREDICTION, simulation, "20 redraws of what the file does not tell", even=False)
+    traffic = offered_per_reader(arrivals, simulation.mean_minutes, scenario.readers)
+    return Answered(
+        replace(scenario, traffic=traffic),
+        NO_PREDICTION,
+        simulation,
+        "20 redraws of what the file does not tell",
+        per_minute(arrivals),
+        replayed=True,
+    )
 
 
 def _scenario(arguments: argparse.Namespace) -> Scenario:

@@ -94,8 +94,12 @@ class Exam:
 
     def flagged_by(self, pathway: str | None) -> bool:
         """Tell whether a pathway, or with None any, flagged it at last, before or after it was opened."""
-        last = self.history[-1].said
-        return Said.FLAGGED in (last.values() if pathway is None else [last.get(pathway)])
+        return any(self._last_word(name) is Said.FLAGGED for name in (self.pathways if pathway is None else [pathway]))
+
+    def _last_word(self, pathway: str) -> Said:
+        """Return what a pathway said last: a model that is suspended or replaced takes back nothing."""
+        words = (one.said.get(pathway, Said.NOTHING) for one in reversed(self.history))
+        return next((word for word in words if word is not Said.NOTHING), Said.NOTHING)
 
 
 @dataclass(frozen=True, slots=True, order=True)

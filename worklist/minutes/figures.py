@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
@@ -10,7 +11,7 @@ from enum import StrEnum
 
 from worklist.minutes.comparing import Compared
 from worklist.minutes.facts import Said
-from worklist.minutes.intervals import Interval, mean_over_days, share
+from worklist.minutes.intervals import Interval, mean_over_days, share_over_days
 
 STAT_TIER = 0.0
 
@@ -164,15 +165,21 @@ def is_stat(one: Compared) -> bool:
     return placed[-1].without_ai[0][0] == STAT_TIER
 
 
-def before_first_open(compared: Iterable[Compared]) -> list[BeforeFirstOpen]:
+def before_first_open(compared: Iterable[Compared], zone: tzinfo) -> list[BeforeFirstOpen]:
     """Return how often an answer was there before a STAT exam was opened, by pathway."""
     stat = [one for one in compared if is_stat(one)]
     found = []
     for pathway in sorted({name for one in stat for name in one.exam.pathways}):
         mine = [one for one in stat if pathway in one.exam.pathways]
-        answered = sum(one.exam.said_by(pathway, one.opened_at) is not Said.NOTHING for one in mine)
-        found.append(BeforeFirstOpen(pathway, len(mine), answered, share(answered, len(mine))))
+        answered = [one for one in mine if one.exam.said_by(pathway, one.opened_at) is not Said.NOTHING]
+        found.append(BeforeFirstOpen(pathway, len(mine), len(answered), share_of(mine, answered, zone)))
     return found
+
+
+def share_of(exams: Collection[Compared], those: Collection[Compared], zone: tzinfo) -> Interval | None:
+    """Return which share some of these exams are, with an interval from days."""
+    counts, successes = (Counter(day_of(one, zone) for one in each) for each in (exams, those))
+    return share_over_days([successes[day] for day in counts], list(counts.values()))
 
 
 def costs(spent: Mapping[str, Sequence[float | None]], found: Iterable[Figure]) -> list[Cost]:

@@ -1,5 +1,5 @@
 """
-Means over days, with an interval from the spread of days, never from that of single exams. Pure.
+Means and shares over days, with an interval from the spread of days, never from that of single exams. Pure.
 
 Exams of one day wait together: what one gains others lose, and a busy hour delays all. So whole days are drawn again.
 A few bad days make most of the minutes, so the interval is that of the bootstrap-t, which knows skewed days; the
@@ -15,15 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import mul
-from statistics import NormalDist
 
 CONFIDENCE = 0.95
 FEWEST_DAYS = 5
 DRAWS = 999
 METHOD = "bootstrap-t over days, 999 draws, 95 % (Efron and Tibshirani 1993, 12.5)"
-SHARE_METHOD = "Wilson score interval, 95 % (Wilson 1927, J Am Stat Assoc 22:209-212)"
-
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+SHARE_METHOD = f"{METHOD}; never below 0 or above 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,8 @@ def mean_over_days(sums: Sequence[float], counts: Sequence[int]) -> Interval | N
     Returns
     -------
     Interval or None
-        None without an exam; without ends when fewer than five days have one.
+        None without an exam; without ends when fewer than five days have minutes other than 0, or all days are alike:
+        what few days make, other days will not repeat, and the spread of the rest does not know it.
 
     Notes
     -----
@@ -64,12 +62,12 @@ def mean_over_days(sums: Sequence[float], counts: Sequence[int]) -> Interval | N
     if not total:
         return None
     estimate = math.fsum(sums) / total
-    if sum(1 for count in counts if count) < FEWEST_DAYS:
+    if _number(sums) < FEWEST_DAYS:
         return Interval(estimate, None, None)
     days = sorted(zip(sums, counts, strict=True))
     error = _standard_error(days, estimate, [1] * len(days))
-    if not error:
-        return Interval(estimate, estimate, estimate)
+    if math.isclose(estimate, estimate + error):
+        return Interval(estimate, None, None)
     distances = sorted(
         (again - estimate) / spread
         for again, spread in (_drawn_again(days, times) for times in _draws(len(days)))
@@ -77,24 +75,37 @@ def mean_over_days(sums: Sequence[float], counts: Sequence[int]) -> Interval | N
     )
     if len(distances) < DRAWS / 2:
         return Interval(estimate, None, None)
-    tail = round((1 - CONFIDENCE) / 2 * len(distances))
-    return Interval(estimate, estimate - distances[-1 - tail] * error, estimate - distances[tail] * error)
+    tail = int((1 - CONFIDENCE) / 2 * (len(distances) + 1))
+    return Interval(estimate, estimate - distances[-tail] * error, estimate - distances[tail - 1] * error)
 
 
-def share(successes: int, of: int) -> Interval | None:
+def share_over_days(successes: Sequence[int], counts: Sequence[int]) -> Interval | None:
     """
-    Return a share; None of nothing.
+    Return a share.
 
-    References
+    Parameters
     ----------
-    Wilson (1927), Probable inference, the law of succession, and statistical inference, J Am Stat Assoc 22:209-212.
+    successes
+        Of each day, how many of its exams were so.
+    counts
+        Of each day, how many exams.
+
+    Returns
+    -------
+    Interval or None
+        None without an exam; without ends when on fewer than five days some were so, or some were not.
     """
-    if not of:
-        return None
-    found = successes / of
-    middle = (found + _Z**2 / (2 * of)) / (1 + _Z**2 / of)
-    half = _Z / (1 + _Z**2 / of) * math.sqrt(found * (1 - found) / of + _Z**2 / (4 * of**2))
-    return Interval(found, max(0.0, middle - half), min(1.0, middle + half))
+    found = mean_over_days(successes, counts)
+    if found is None or found.low is None or found.high is None:
+        return found
+    if _number([count - so for so, count in zip(successes, counts, strict=True)]) < FEWEST_DAYS:
+        return Interval(found.estimate, None, None)
+    return Interval(found.estimate, max(0.0, found.low), min(1.0, found.high))
+
+
+def _number(of_days: Sequence[float]) -> int:
+    """Return on how many days there was anything."""
+    return sum(1 for value in of_days if value)
 
 
 @lru_cache(maxsize=128)

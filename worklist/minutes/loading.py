@@ -49,8 +49,8 @@ class Exams:
     waiting: int
 
 
-def load_readings(connection: Connection, since: datetime, until: datetime) -> tuple[Readings, frozenset[str]]:
-    """Return the readings of a period and of two days before, and the keys of the items that are reported."""
+def load_readings(connection: Connection, since: datetime, now: datetime) -> tuple[Readings, frozenset[str]]:
+    """Return the readings from two days before a moment until now, and the keys of the items that are reported."""
     acts = [Act.OPENED.value, Act.MOVED.value, *(act.value for act in _WHY)]
     begin = select(func.min(decision.c.id)).where(decision.c.act == Act.OPENED.value, decision.c.at >= since - WARM_UP)
     rows = connection.execute(
@@ -61,7 +61,7 @@ def load_readings(connection: Connection, since: datetime, until: datetime) -> t
     closed = [_closed(row) for row in rows if row.act in _WHY and row.detail.get("reading") is not None]
     keys = sorted({one.item_key for one in opened})
     reported, by_hand = _read(connection, keys)
-    return readings(opened, closed, reported | by_hand, until), frozenset(reported)
+    return readings(opened, closed, reported | by_hand, now), frozenset(reported)
 
 
 def confirmed(connection: Connection, item_keys: Sequence[str]) -> frozenset[tuple[str, str]]:

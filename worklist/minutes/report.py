@@ -14,8 +14,8 @@ from voorrang.statement import RESEARCH
 from worklist import store
 from worklist.minutes import history, loading
 from worklist.minutes.comparing import Compared, compare
-from worklist.minutes.figures import BeforeFirstOpen, Cost, Figure, before_first_open, costs, figures
-from worklist.minutes.intervals import METHOD, SHARE_METHOD, Interval, share
+from worklist.minutes.figures import BeforeFirstOpen, Cost, Figure, before_first_open, costs, figures, share_of
+from worklist.minutes.intervals import METHOD, SHARE_METHOD, Interval
 from worklist.minutes.loading import Exams
 from worklist.reading import log
 
@@ -34,7 +34,7 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class ExamRow:
-    """One exam that was read; places count the openings of the period, the two days before it included."""
+    """One exam that was read; places count the openings from two days before the period until now."""
 
     item_key: str
     pathways: tuple[str, ...]
@@ -107,21 +107,22 @@ class Minutes:
         days
             How many.
         """
-        end = utc(until or self.clock.now())
+        now = self.clock.now()
+        end = utc(until or now)
         begin = utc(since or self._midnight_before(end, days))
         with self._lock, self.database.read() as connection:
             key = (begin, until, store.list_version(connection) + log.revision(connection))
             if self._last is None or self._last[0] != key:
-                self._last = (key, make_report(connection, begin, end, self.zone))
+                self._last = (key, make_report(connection, begin, end, now, self.zone))
             return self._last[1]
 
     def _midnight_before(self, end: datetime, days: int) -> datetime:
         return datetime.combine(end.astimezone(self.zone).date() - timedelta(days=days), time(), self.zone)
 
 
-def make_report(connection: Connection, since: datetime, until: datetime, zone: ZoneInfo) -> Report:
-    """Return the report of a period from what is stored."""
-    readings, reported = loading.load_readings(connection, since, until)
+def make_report(connection: Connection, since: datetime, until: datetime, now: datetime, zone: ZoneInfo) -> Report:
+    """Return the report of the exams that came in a period, read until now, from what is stored."""
+    readings, reported = loading.load_readings(connection, since, now)
     exams = history.exams(connection, [one.item_key for one in readings.openings])
     mine = [one for one in compare(exams, readings) if since <= one.exam.arrived_at < until]
     flagged = [one.exam.item_key for one in mine if one.exam.flagged_by(None) and one.exam.item_key in reported]
@@ -134,11 +135,11 @@ def make_report(connection: Connection, since: datetime, until: datetime, zone: 
         time_zone=zone.key,
         exams=loading.count_exams(connection, since, until),
         compared=len(mine),
-        adherence=_followed(mine),
+        adherence=_followed(mine, zone),
         positives_reported=len(flagged),
         positives_confirmed=len({key for key, _ in right}),
         figures=tuple(found),
-        stat_before_first_open=tuple(before_first_open(mine)),
+        stat_before_first_open=tuple(before_first_open(mine, zone)),
         costs=tuple(costs(loading.load_costs(connection, since, until), found)),
         interval_method=METHOD,
         share_method=SHARE_METHOD,
@@ -146,9 +147,9 @@ def make_report(connection: Connection, since: datetime, until: datetime, zone: 
     )
 
 
-def _followed(mine: list[Compared]) -> Followed:
-    first = sum(one.followed for one in mine)
-    return Followed(len(mine), first, sum(one.how == "next" for one in mine), share(first, len(mine)))
+def _followed(mine: list[Compared], zone: ZoneInfo) -> Followed:
+    first = [one for one in mine if one.followed]
+    return Followed(len(mine), len(first), sum(one.how == "next" for one in mine), share_of(mine, first, zone))
 
 
 def _row(one: Compared) -> ExamRow:

@@ -41,7 +41,7 @@ class Closed:
     why: WhyClosed
 
 
-def readings(opened: Iterable[Opened], closed: Iterable[Closed], read: Collection[str], until: datetime) -> Readings:
+def readings(opened: Iterable[Opened], closed: Iterable[Closed], read: Collection[str], now: datetime) -> Readings:
     """
     Return what was read and what was only held.
 
@@ -51,31 +51,27 @@ def readings(opened: Iterable[Opened], closed: Iterable[Closed], read: Collectio
         Whatever happened, in any order, told once or often.
     read
         Keys of the items that were reported or called done, and still are.
-    until
-        The end of what is looked at: what was opened later is left out, and what nobody has closed is held until then.
+    now
+        What nobody has closed is held until then at most.
 
     Notes
     -----
     A reader reads one exam at a time: a reading ends at the latest when its reader opens the next.
     """
     ordered, ended = sorted(set(opened)), sorted(set(closed))
-    ends = _ends(ordered, ended, until)
+    ends = _ends(ordered, ended, now)
     came_to_nothing = {one.number for one in ended if one.why in _CAME_TO_NOTHING}
-    last = {
-        one.item_key: one.number
-        for one in ordered
-        if one.item_key in read and one.number not in came_to_nothing and one.opened_at < until
-    }
+    last = {one.item_key: one.number for one in ordered if one.item_key in read and one.number not in came_to_nothing}
     count = [one for one in ordered if last.get(one.item_key) == one.number]
-    rest = [one for one in ordered if last.get(one.item_key) != one.number and one.opened_at < until]
+    rest = [one for one in ordered if last.get(one.item_key) != one.number]
     return Readings(
         tuple(Opening(o.opened_at, o.number, o.item_key, o.reader, ends[o.number], o.how) for o in count),
         tuple(Held(o.opened_at, o.number, o.item_key, o.reader, ends[o.number]) for o in rest),
     )
 
 
-def _ends(ordered: Sequence[Opened], closed: Sequence[Closed], until: datetime) -> Mapping[int, datetime]:
-    ends = {one.number: min(one.opened_at + LONGEST, until) for one in ordered}
+def _ends(ordered: Sequence[Opened], closed: Sequence[Closed], now: datetime) -> Mapping[int, datetime]:
+    ends = {one.number: min(one.opened_at + LONGEST, now) for one in ordered}
     ends |= {one.number: one.at for one in reversed(closed)}
     of_reader: dict[str, list[Opened]] = defaultdict(list)
     for one in ordered:

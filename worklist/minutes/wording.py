@@ -16,6 +16,7 @@ _WORDS = {
     Measure.LOST_BY_REST: "lost, the others",
     Measure.LOST_TO_LATENCY: "lost to waiting for AI",
 }
+_TOO_FEW = "too few days for an interval"
 LIMITS = (
     "Replayed from the same arrivals, readers and reading times. Exams read elsewhere, and those still unread, are not",
     "in it. Where a reader did not take what stood first, the same exam is taken in the other order: no minute is",
@@ -98,11 +99,15 @@ def _many(count: int, what: str) -> str:
 
 
 def _share(found: Interval | None) -> str:
-    return f" ({found.estimate:.0%}, {found.low:.0%} to {found.high:.0%})" if found else ""
+    if found is None:
+        return ""
+    if found.low is None or found.high is None:
+        return f" ({found.estimate:.0%}, {_TOO_FEW})"
+    return f" ({found.estimate:.0%}, {found.low:.0%} to {found.high:.0%})"
 
 
 def _ends(found: Interval, how: str) -> str:
     if found.low is None and found.high is None:
-        return " (too few days for an interval)"
+        return f" ({_TOO_FEW})"
     low, high = ("…" if end is None else format(end, how) for end in (found.low, found.high))
     return f" ({low} to {high})"

@@ -55,6 +55,11 @@ def read_arrivals(lines: Iterable[str], *, is_csv: bool, pathways: Sequence[str]
     return [replace(arrival, minute=(at - first).total_seconds() / 60.0) for at, arrival in found]
 
 
+def per_minute(arrivals: Sequence[Arrival]) -> float:
+    """Return how many arrive a minute: n arrivals, in order of time, have n-1 gaps between them."""
+    return (len(arrivals) - 1) / (arrivals[-1].minute - arrivals[0].minute)
+
+
 def offered_per_reader(arrivals: Sequence[Arrival], mean_minutes: float, readers: int) -> float:
     """
     Return the work that a file offers, per reader: as `traffic`, but of these arrivals.
@@ -69,8 +74,7 @@ def offered_per_reader(arrivals: Sequence[Arrival], mean_minutes: float, readers
         How many.
     """
     told = [mean_minutes if arrival.reading_minutes is None else arrival.reading_minutes for arrival in arrivals]
-    # n arrivals have n-1 gaps between them.
-    return math.fsum(told) * (len(told) - 1) / len(told) / (arrivals[-1].minute - arrivals[0].minute) / readers
+    return math.fsum(told) / len(told) * per_minute(arrivals) / readers
 
 
 def _csv_rows(lines: Iterable[str]) -> Iterator[Row]:

@@ -59,10 +59,9 @@ def draw_exams(scenario: Scenario, number: int, random: Random, by_hour: Sequenc
     draw, rate = random.expovariate, scenario.arrivals_per_minute
     arrivals: Iterator[float] = itertools.accumulate(draw(rate) for _ in range(number))
     kinds = scenario.kinds()
-    fractions = [*(kind.fraction for kind in kinds), scenario.interrupting_fraction]
     means = [*(kind.minutes for kind in kinds), scenario.reading_minutes_interrupting]
     means_seen = [*(kind.minutes_flag_seen for kind in kinds), scenario.reading_minutes_interrupting]
-    drawn = random.choices(range(len(fractions)), fractions, k=number)
+    drawn = random.choices(range(len(means)), scenario.parts, k=number)
     units = [draw(1.0) for _ in range(number)]
     minutes = [unit * means[kind] for unit, kind in zip(units, drawn, strict=True)]
     same = means == means_seen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ _LABELS = {
     "wait_negative": "not flagged",
 }
 # Below this a batch of exams is too short beside the memory of the list for its interval to be trusted.
-_RELAXATIONS_IN_A_BATCH = 3
+_RELAXATIONS_IN_A_BATCH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,18 @@ class Answered:
         By chance.
     intervals
         Where the intervals come from, in words.
-    even
-        Arrivals are endless and even over the day, as theory wants them.
+    arrivals_per_minute
+        Of the file, or as the traffic makes them.
+    replayed
+        Arrivals are those of a file.
     """
 
     scenario: Scenario
     prediction: Prediction
     simulation: Simulation
     intervals: str
-    even: bool
+    arrivals_per_minute: float
+    replayed: bool
 
 
 def as_json(answered: Answered, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +72,8 @@ def as_json(answered: Answered, inputs: dict[str, Any]) -> dict[str, Any]:
         The question as it was asked.
     """
     scenario, prediction, simulation = answered.scenario, answered.prediction, answered.simulation
+    parts = simulation.parts if answered.replayed else scenario.parts
+    with_ai = scenario.traffic * simulation.lengthening if answered.replayed else scenario.traffic_with_ai
     return {
         "closed_form": prediction.overall,
         "simulated": _intervals(simulation.overall.waits),
@@ -77,14 +82,14 @@ def as_json(answered: Answered, inputs: dict[str, Any]) -> dict[str, Any]:
         "confidence": CONFIDENCE,
         "intervals": answered.intervals,
         "patients": simulation.patients,
-        **predictive_values(scenario),
-        "arrivals_per_minute": scenario.arrivals_per_minute,
+        **predictive_values(scenario, parts),
+        "arrivals_per_minute": answered.arrivals_per_minute,
         "traffic": scenario.traffic,
-        "traffic_with_ai": scenario.traffic_with_ai,
+        "traffic_with_ai": with_ai,
         "pathways": [
             {
                 "name": pathway.name,
-                "share": pathway.share,
+                "share": _share(scenario, parts, number) if answered.replayed else pathway.share,
                 "closed_form": prediction.by_pathway[number] if prediction.by_pathway else prediction.overall,
                 "simulated": _intervals(outcome.waits),
                 "saved": _intervals(outcome.saved),
@@ -96,14 +101,23 @@ def as_json(answered: Answered, inputs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def predictive_values(scenario: Scenario) -> dict[str, float | None]:
-    """Return `ppv` and `npv` over all pathways; None where nothing is flagged, or all is."""
-    kinds = scenario.kinds()
+def predictive_values(scenario: Scenario, parts: Sequence[float]) -> dict[str, float | None]:
+    """
+    Return `ppv` and `npv` over all pathways; None where nothing is flagged, or all is.
+
+    Parameters
+    ----------
+    scenario
+        The reading room.
+    parts
+        Part of each of its kinds of exams, as `Scenario.parts`.
+    """
+    kinds = list(zip(scenario.kinds(), parts, strict=False))
 
     def part(*, flagged: bool) -> float | None:
         """Return the part of the flagged, or of the others, that the model is right about."""
-        total = sum(kind.fraction for kind in kinds if kind.flagged is flagged)
-        right = sum(kind.fraction for kind in kinds if kind.flagged is flagged and kind.diseased is flagged)
+        total = sum(each for kind, each in kinds if kind.flagged is flagged)
+        right = sum(each for kind, each in kinds if kind.flagged is flagged and kind.diseased is flagged)
         return right / total if total else None
 
     return {"ppv": part(flagged=True), "npv": part(flagged=False)}
@@ -123,7 +137,7 @@ def notes(answered: Answered) -> Iterator[str]:
             f"the file offers {scenario.traffic:.2f} of what the readers can do: the waits grow as long as it lasts, "
             "so they belong to this file alone"
         )
-    elif answered.even and _batch_is_short(answered):
+    elif not answered.replayed and _batch_is_short(answered):
         yield "the run is short for so much traffic, and the intervals may be too narrow: take more patients"
 
 
@@ -167,6 +181,13 @@ def _batch_is_short(answered: Answered) -> bool:
     traffic = max(answered.scenario.traffic, answered.scenario.traffic_with_ai)
     relaxation_patients = traffic / (1 - math.sqrt(traffic)) ** 2
     return answered.simulation.patients / 20 < _RELAXATIONS_IN_A_BATCH * relaxation_patients
+
+
+def _share(scenario: Scenario, parts: Sequence[float], pathway: int) -> float | None:
+    """Return the part of a pathway of the exams that do not interrupt; None where all do."""
+    kinds = list(zip(scenario.kinds(), parts, strict=False))
+    total = sum(each for _, each in kinds)
+    return sum(each for kind, each in kinds if kind.pathway == pathway) / total if total else None
 
 
 def _intervals(by_name: dict[str, Interval | None]) -> dict[str, dict[str, float] | None]:

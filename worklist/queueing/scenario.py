@@ -123,6 +123,11 @@ class Scenario:
         )
 
     @property
+    def parts(self) -> tuple[float, ...]:
+        """Part of each kind of all arrivals; that of what interrupts is the last."""
+        return (*(kind.fraction for kind in self.kinds()), self.interrupting_fraction)
+
+    @property
     def mean_minutes(self) -> float:
         """Mean reading time over all classes, without AI."""
         return self._mean(kind.fraction * kind.minutes for kind in self.kinds())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from operator import mul
 from random import Random
 
 from voorrang.errors import ConfigurationError
@@ -45,20 +47,31 @@ class Simulation:
         In their order.
     patients
         How many exams were counted, those that interrupt among them.
+    parts
+        Part of each kind of them, as `Scenario.parts`.
+    mean_minutes
+        Mean reading time of such exams, without AI, where no file tells it.
+    lengthening
+        Their work with AI over that without, when every answer is known at the opening.
     """
 
     overall: Outcome
     by_pathway: tuple[Outcome, ...]
     patients: int
+    parts: tuple[float, ...]
+    mean_minutes: float
+    lengthening: float
 
 
 @dataclass(frozen=True, slots=True)
 class _BatchSums:
     """Sums over one batch, by kind of exam."""
 
-    count: Sequence[float]
-    without: Sequence[float]
-    with_ai: Sequence[float]
+    count: list[float]
+    without: list[float]
+    with_ai: list[float]
+    minutes: list[float]
+    minutes_flag_seen: list[float]
 
 
 def warm_up_patients(patients: int) -> int:
@@ -141,12 +154,20 @@ def waits_without_and_with(scenario: Scenario, exams: Exams) -> tuple[list[float
     with_ai = waits(
         exams.arrivals,
         [at_once[kind] for kind in exams.kinds],
-        exams.minutes if later else exams.minutes_flag_seen,
+        _minutes_at_arrival(exams, later),
         scenario.readers,
         preemptive=scenario.preemptive,
         answers=_answers(exams, later),
     )
     return without, with_ai
+
+
+def _minutes_at_arrival(exams: Exams, later: Container[int]) -> Sequence[float]:
+    """Return how long each reading takes until an answer changes it: as without AI where the answer comes later."""
+    if not later:
+        return exams.minutes_flag_seen
+    both = zip(exams.kinds, exams.minutes, exams.minutes_flag_seen, strict=True)
+    return [without if kind in later else seen for kind, without, seen in both]
 
 
 def _answers(exams: Exams, later: dict[int, tuple[float, int]]) -> list[Answer]:
@@ -179,21 +200,29 @@ def _batches(scenario: Scenario, exams: Exams, cuts: Sequence[int]) -> Iterable[
     without, with_ai = waits_without_and_with(scenario, exams)
     kinds = 4 * len(scenario.pathways) + 1
     for begin, end in pairwise(cuts):
-        count, sum_without, sum_with = [0.0] * kinds, [0.0] * kinds, [0.0] * kinds
+        sums = _BatchSums(*([0.0] * kinds for _ in fields(_BatchSums)))
         for exam in range(begin, end):
             kind = exams.kinds[exam]
-            count[kind] += 1
-            sum_without[kind] += without[exam]
-            sum_with[kind] += with_ai[exam]
-        yield _BatchSums(count, sum_without, sum_with)
+            sums.count[kind] += 1
+            sums.without[kind] += without[exam]
+            sums.with_ai[kind] += with_ai[exam]
+            sums.minutes[kind] += exams.minutes[exam]
+            sums.minutes_flag_seen[kind] += exams.minutes_flag_seen[exam]
+        yield sums
 
 
 def _summed_up(scenario: Scenario, batches: Sequence[_BatchSums], patients: int) -> Simulation:
     numbers = range(len(scenario.pathways))
+    counted = [sum(of_kind) for of_kind in zip(*(batch.count for batch in batches), strict=True)]
+    parts = tuple(count / sum(counted) for count in counted)
+    means = (*(kind.minutes for kind in scenario.kinds()), scenario.reading_minutes_interrupting)
     return Simulation(
         overall=_outcome(scenario, batches, None),
         by_pathway=tuple(_outcome(scenario, batches, number) for number in numbers),
         patients=patients,
+        parts=parts,
+        mean_minutes=math.fsum(map(mul, parts, means)),
+        lengthening=sum(sum(b.minutes_flag_seen) for b in batches) / sum(sum(b.minutes) for b in batches),
     )
 
 

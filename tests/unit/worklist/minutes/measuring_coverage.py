@@ -30,9 +30,12 @@ def main(wards: int, days: int) -> None:
     for measure in MEASURES:
         each = found[measure]
         truth = sum(one.minutes for one in each) / sum(one.exams for one in each)
-        intervals = [one.minutes_per_exam for one in each if one.minutes_per_exam is not None]
-        held = [i for i in intervals if i.low is not None and i.high is not None and i.low <= truth <= i.high]
-        sys.stdout.write(f"{measure.value}: {truth:.2f} minutes; held in {len(held)} of {len(intervals)} wards\n")
+        found_in = [one.minutes_per_exam for one in each if one.minutes_per_exam is not None]
+        ends = [(one.low, one.high) for one in found_in if one.low is not None and one.high is not None]
+        held = sum(low <= truth <= high for low, high in ends)
+        sys.stdout.write(
+            f"{measure.value}: {truth:.2f} minutes; held in {held} of {len(ends)} wards that have one, {wards} in all\n"
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,9 +11,9 @@ import pytest
 from tests.unit.worklist.minutes.reading_days import DAY, ROUTINE, STAT, at, make_exam
 from voorrang.events.reading_records import HowOpened
 from worklist.minutes.comparing import Compared
-from worklist.minutes.facts import Exam
-from worklist.minutes.figures import Figure, Measure, before_first_open, costs, figures, week_of
-from worklist.minutes.intervals import Interval
+from worklist.minutes.facts import Exam, Said
+from worklist.minutes.figures import Figure, Measure, before_first_open, costs, figures, share_of, week_of
+from worklist.minutes.intervals import Interval, share_over_days
 
 
 def compared(
@@ -79,6 +80,21 @@ def test_a_flag_of_another_pathway_makes_no_positive_of_this_one() -> None:
     assert found["lost_by_rest"].minutes == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "is_positive"),
+    [
+        ([Said.FLAGGED, Said.NOTHING], True),  # the model was suspended or replaced, or more came and is not read yet
+        ([Said.NOTHING, Said.FLAGGED, Said.NOTHING, Said.NOTHING], True),
+        ([Said.FLAGGED, Said.NOTHING, Said.NOT_FLAGGED], False),
+        ([Said.NOT_FLAGGED, Said.NOTHING], False),
+    ],
+)
+def test_the_last_word_of_a_pathway_stands_until_it_has_another(words: list[Said], is_positive: bool) -> None:
+    (first,) = make_exam("a", 0).history
+    exam = Exam("a", at(0), tuple(replace(first, at=at(n), said={"stroke": word}) for n, word in enumerate(words)))
+    assert [exam.flagged_by(None), exam.flagged_by("stroke")] == [is_positive, is_positive]
+
+
 def test_a_week_is_that_in_which_the_exam_came() -> None:
     found = figures(EXAMS, (), UTC)
 
@@ -100,11 +116,23 @@ def test_stat_orders_stand_apart_with_what_was_shown_when_they_were_opened() -> 
         compared(make_exam("never", 0, tier=STAT), 5, 0),
         compared(make_exam("no stat", 0, flagged=1, tier=ROUTINE), 5, 0),
     ]
-    (stroke,) = before_first_open(exams)
+    (stroke,) = before_first_open(exams, UTC)
 
     assert (stroke.pathway, stroke.exams, stroke.with_answer) == ("stroke", 3, 1)
-    assert stroke.share is not None
-    assert stroke.share.estimate == pytest.approx(1 / 3)
+    assert stroke.share == Interval(1 / 3, None, None)  # of one day
+
+
+def test_a_share_is_that_of_exams_with_an_interval_from_days() -> None:
+    exams = [
+        compared(make_exam(f"{day}/{n}", DAY * day + n), DAY * day + 60, 0, followed=n < day % 4)
+        for day in range(8)
+        for n in range(3)
+    ]
+    found = share_of(exams, [one for one in exams if one.followed], UTC)
+
+    assert found == share_over_days([0, 1, 2, 3] * 2, [3] * 8)
+    assert found is not None
+    assert found.low is not None
 
 
 def cost(spent: list[float | None], saved: list[float]) -> tuple[float | None, Interval | None]:

@@ -58,7 +58,7 @@ def test_published_example_of_the_manual() -> None:
         0.39,
     ]
     assert found["wait_negative"] == pytest.approx(22.16, rel=0.005)
-    values = predictive_values(INTERRUPTED)
+    values = predictive_values(INTERRUPTED, INTERRUPTED.parts)
     assert values == pytest.approx({"ppv": 0.5, "npv": 0.9878}, abs=5e-5)
 
 

@@ -68,6 +68,45 @@ def test_file_is_replayed(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert any("belong to this file alone" in note for note in found["notes"])
 
 
+@pytest.mark.parametrize("by_hour", [[], ["--arrivals-by-hour", ",".join(["1"] * 12 + ["2"] * 12)]])
+def test_a_run_is_short_below_ten_relaxations_in_a_batch(
+    by_hour: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With traffic 0.5 ten relaxations are 10 · 0.5 / (1-√0.5)², 58 exams; a run of whole days is a little shorter."""
+    for patients, is_short in ((1100, True), (1400, False)):
+        asked = ["--traffic", ".5", "--patients", str(patients), "--reading-minutes", "100", *by_hour]
+        assert main(["simulate", *asked]) == 0
+        assert ("take more patients" in capsys.readouterr().out) is is_short
+
+
+def test_what_a_file_tells_is_answered_by_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "november.csv"
+    told = ["lung,1,1", "lung,0,1", "lung,0,0"] * 5
+    rows = [f"2026-11-02T08:{4 * number:02},{words},4\n" for number, words in enumerate(told)]
+    file.write_text("arrived_at,pathway,diseased,flagged,reading_minutes\n" + "".join(rows))
+    pathways = ["--pathway", "name=stroke,share=.5", "--pathway", "name=lung,share=.5"]
+    asked = [*pathways, "--reading-minutes-false-positive", "20", "--json"]
+    assert main(["simulate", "--replay", str(file), *asked]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ppv"], found["npv"]) == (pytest.approx(1 / 2), 1.0)
+    assert found["arrivals_per_minute"] == pytest.approx(14 / 56)
+    assert found["traffic"] == pytest.approx(4 / 4 / 2)
+    assert found["traffic_with_ai"] == pytest.approx((4 + 8 + 4) / 3 / 4 / 2)
+    assert [pathway["share"] for pathway in found["pathways"]] == [0.0, 1.0]
+
+
+def test_traffic_of_a_file_without_reading_times_is_that_of_the_exams_it_tells(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "november.csv"
+    rows = [f"2026-11-02T08:{4 * number:02},1,0\n" for number in range(15)]
+    file.write_text("arrived_at,diseased,flagged\n" + "".join(rows))
+    assert main(["simulate", "--replay", str(file), "--reading-minutes-diseased", "6", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ppv"], found["npv"]) == (None, 0.0)
+    assert found["traffic"] == pytest.approx(6 / 4 / 2)
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

@@ -69,6 +69,15 @@ def test_answers_that_come_at_once_are_those_without_delay_and_endless_ones_are_
     assert waits_without_and_with(never, exams)[1] == without
 
 
+def test_late_answers_of_one_pathway_take_no_longer_readings_from_another() -> None:
+    lung = make_pathway(name="lung", share=0.5, reading_minutes_false_positive=60.0)
+    silent = make_pathway(name="silent", share=0.5, sensitivity=0.0, false_positive_fraction=0.0)
+    room = make_room(lung, silent, traffic=0.6)
+    late = replace(room, pathways=(lung, replace(silent, latency_minutes=5.0)))
+    exams = draw_exams(room, 3000, Random(3))
+    assert waits_without_and_with(late, exams) == waits_without_and_with(room, exams)
+
+
 def test_same_seed_gives_the_same_and_another_seed_does_not() -> None:
     room = make_room()
     assert simulate(room, 1000, seed=5) == simulate(room, 1000, seed=5)
