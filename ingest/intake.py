@@ -194,20 +194,22 @@ class IntakeWorker:
     def _take_study(self, connection: Connection, batch: Sequence[ReceivedInstance]) -> tuple[bool, bool]:
         """Take in instances of one study that came for one purpose; tell whether it is new, and whether it changed."""
         there = [one for one in batch if one.outcome != "duplicate" or self._is_there(one)]
-        new = intake_store.insert_instances(connection, there)
-        one = batch[0]
-        if not new:
+        one, served = batch[0], self.runtime.settings.purpose
+        new, raised = intake_store.insert_instances(connection, there, served)
+        fresh = [*new, *raised]
+        if not fresh:
             intake_store.touch_known_study(connection, batch)
             return False, self._raise_purpose(connection, one)
-        for received in new:
+        for received in fresh:
             self._remember(connection, received)
-        is_new_study = intake_store.touch_study(connection, new, self._is_prior(connection, new[0]))
+        is_new_study = intake_store.touch_study(connection, fresh, self._is_prior(connection, fresh[0]))
         if is_new_study:
             settle_study(self.runtime, connection, one.study_instance_uid)
         row = store.study_row(connection, one.study_instance_uid)
-        is_changed = row.purpose is not one.purpose and self._raise_purpose(connection, one)
-        claims = one.purpose is self.runtime.settings.purpose and not row.prior
-        for mine in _by_series(new):
+        is_raised = row.purpose is not one.purpose and self._raise_purpose(connection, one)
+        is_changed = is_raised or bool(raised)
+        claims = one.purpose is served and not row.prior
+        for mine in _by_series(fresh):
             is_changed |= intake_store.touch_series(connection, mine)
             if claims:
                 is_changed |= self._claim_series(connection, mine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, case, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, delete, insert, literal, select, update
 from sqlalchemy.exc import DataError
 
 from ingest.ledger import Position
@@ -33,30 +33,48 @@ def advance(connection: Connection, ledger: str, at: Position, counted: int) -> 
     connection.execute(statement.values(segment=at.segment, offset=at.offset, taken_in=taken_in))
 
 
-def insert_instances(connection: Connection, batch: Sequence[ReceivedInstance]) -> list[ReceivedInstance]:
+def insert_instances(
+    connection: Connection, batch: Sequence[ReceivedInstance], served: Purpose
+) -> tuple[list[ReceivedInstance], list[ReceivedInstance]]:
     """
-    Write the rows of instances; return those that had none.
+    Write the rows of instances; return those that had none, and those that came for another purpose before.
 
     One that has the SOP Instance UID of another, with other bytes or in another series or study, is a conflict: it
-    gets a row beside.
+    gets a row beside. What comes for the purpose that is served takes the place of what came for another, which gets
+    the row beside then.
     """
     uids = {one.sop_instance_uid for one in batch}
-    rows = connection.execute(
-        select(instance.c.sop_instance_uid, instance.c.locator).where(instance.c.sop_instance_uid.in_(uids))
-    )
-    known: dict[str, str] = {row.sop_instance_uid: row.locator for row in rows}
+    i = instance.c
+    rows = connection.execute(select(i.sop_instance_uid, i.locator, i.purpose).where(i.sop_instance_uid.in_(uids)))
+    known: dict[str, tuple[str, Purpose]] = {row.sop_instance_uid: (row.locator, Purpose(row.purpose)) for row in rows}
     new: list[ReceivedInstance] = []
+    raised: list[ReceivedInstance] = []
     for one in batch:
         uid = one.sop_instance_uid
-        if one.is_conflict or known.get(uid, one.locator) != one.locator:
-            beside = {"locator": one.locator, "sop_instance_uid": uid, "received_at": one.received_at}
-            insert_once(connection, conflict, beside)
-        elif uid not in known:
-            known[uid] = one.locator
+        locator, purpose = known.get(uid, ("", one.purpose))
+        if locator and one.purpose is served and purpose is not served:
+            raised.append(one)
+            if locator != one.locator:
+                _put_beside(connection, locator, one)
+        elif locator == one.locator:
+            continue
+        elif locator or one.is_conflict:
+            _put_beside(connection, one.locator, one)
+            continue
+        else:
             new.append(one)
-    if new:
-        connection.execute(insert(instance), [_row(one) for one in new])
-    return new
+        known[uid] = one.locator, one.purpose
+    if raised:
+        connection.execute(delete(conflict).where(conflict.c.locator.in_([one.locator for one in raised])))
+        connection.execute(delete(instance).where(i.sop_instance_uid.in_([one.sop_instance_uid for one in raised])))
+    if new or raised:
+        connection.execute(insert(instance), [_row(one) for one in (*new, *raised)])
+    return new, raised
+
+
+def _put_beside(connection: Connection, locator: str, one: ReceivedInstance) -> None:
+    beside = {"locator": locator, "sop_instance_uid": one.sop_instance_uid, "received_at": one.received_at}
+    insert_once(connection, conflict, beside)
 
 
 def touch_study(connection: Connection, batch: Sequence[ReceivedInstance], prior: bool) -> bool:
@@ -155,6 +173,7 @@ def _row(one: ReceivedInstance) -> dict[str, object]:
         "size_bytes": one.size_bytes,
         "received_at": one.received_at,
         "header": one.header_values,
+        "purpose": one.purpose.value,
     }
 
 

@@ -66,6 +66,7 @@ instance = Table(
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("header", JSON, nullable=False),
     Column("content_sha256", String(64), nullable=False, server_default=""),  # of the file; empty until it is made
+    Column("purpose", String(16), nullable=False, server_default="clinical"),  # what it came for
     Index("ingest_instance_without_hash", "content_sha256", sqlite_where=NO_HASH, postgresql_where=NO_HASH),
 )
 

@@ -60,7 +60,7 @@ def _conflicts(connection: Connection, study_instance_uid: str) -> list[Moment]:
         .join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
         .where(series.c.study_instance_uid == study_instance_uid)
     )
-    words = "an instance came again with other bytes: the first counts, the other is kept beside it"
+    words = "an instance came again with other bytes: one counts, the other is kept beside it"
     return [Moment(utc(at), "conflict", words) for at in rows.scalars()]
 
 

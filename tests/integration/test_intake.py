@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from sqlalchemy import delete, func, select
 
 from ingest import store
@@ -355,6 +355,73 @@ def test_a_study_tried_for_qa_and_then_sent_for_reading_is_on_the_list(station: 
     assert (last.purpose, claims_of(last)) == (Purpose.CLINICAL, {"stroke"})
     assert completed(station) == [("stroke", 1, 12 + new_slices)]
     assert station.events("series-completed")[0].purpose is Purpose.CLINICAL
+    assert unaccounted(station) == 0
+
+
+def test_a_series_tried_for_qa_and_then_sent_for_reading_is_read_in_a_study_on_the_list(station: Station) -> None:
+    station.receive(make_ct(1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]))
+    head = make_stack(12, SeriesInstanceUID=f"{STUDY}.2")
+    station.receive(*head, called="VOORRANG-QA")
+    station.take_in()
+    let_pass(station, 150)
+    assert claims_of(station.events("study-updated")[-1]) == set()
+    station.receive(*head)
+    station.take_in()
+    assert claims_of(station.events("study-updated")[-1]) == {"stroke"}
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 12)]
+    assert station.events("series-completed")[0].purpose is Purpose.CLINICAL
+    before = everything(station)
+    station.receive(*head)
+    station.receive(*head, called="VOORRANG-QA")
+    station.take_in()
+    let_pass(station, 5)
+    assert everything(station) == before
+    assert unaccounted(station) == 0
+
+
+def test_late_slices_tried_for_qa_first_make_a_revision_once_they_are_sent_for_reading(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    late = make_stack(4, first=13)
+    station.receive(*late, called="VOORRANG-QA")
+    station.take_in()
+    let_pass(station, 150)
+    station.receive(*late)
+    station.take_in()
+    let_pass(station, 3.9)
+    assert completed(station) == [("stroke", 1, 12)]
+    let_pass(station, 0.1)
+    assert completed(station) == [("stroke", 1, 12), ("stroke", 2, 16)]
+    assert unaccounted(station) == 0
+
+
+def test_images_sent_for_reading_take_the_place_of_others_of_their_uids_that_were_tried_for_qa(
+    station: Station,
+) -> None:
+    other = f"{STUDY}.55"
+    tried = [
+        *make_stack(6, PatientName="Phantom^Test"),
+        *(
+            make_ct(n, StudyInstanceUID=other, SeriesInstanceUID=f"{other}.1", SOPInstanceUID=f"{SERIES}.{n}")
+            for n in range(7, 13)
+        ),
+    ]
+    station.receive(*tried, called="VOORRANG-QA")
+    station.take_in()
+    station.receive(*make_stack(12))
+    station.receive(*tried, called="VOORRANG-QA")
+    station.receive(*make_stack(12), calling="PACS")
+    station.take_in()
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 12)]
+    manifest = station.runtime.archive.read(station.events("series-completed")[0].data.manifest)
+    read = [decoded.locator for decoded in decode_manifest(manifest)]
+    assert len(read) == 12
+    for locator in read:
+        assert dcmread(station.runtime.archive.path(locator)).PatientName == "Test^Patient"
+    assert (count(station, instance), count(station, conflict)) == (12, 12)
     assert unaccounted(station) == 0
 
 
