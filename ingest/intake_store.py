@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, insert, literal, select, update
 from sqlalchemy.exc import DataError
 
 from ingest.ledger import Position
@@ -33,48 +34,95 @@ def advance(connection: Connection, ledger: str, at: Position, counted: int) -> 
     connection.execute(statement.values(segment=at.segment, offset=at.offset, taken_in=taken_in))
 
 
-def insert_instances(
-    connection: Connection, batch: Sequence[ReceivedInstance], served: Purpose
-) -> tuple[list[ReceivedInstance], list[ReceivedInstance]]:
+@dataclass(frozen=True, slots=True)
+class Inserted:
     """
-    Write the rows of instances; return those that had none, and those that came for another purpose before.
+    What became of instances, but for those that were there as they are.
+
+    Parameters
+    ----------
+    new
+        Had no row.
+    raised
+        Came for another purpose before, and have the row now.
+    strange
+        Lie beside instances of another series or study that have their UIDs: they have no row, and nobody reads them.
+    """
+
+    new: list[ReceivedInstance] = field(default_factory=list)
+    raised: list[ReceivedInstance] = field(default_factory=list)
+    strange: list[ReceivedInstance] = field(default_factory=list)
+
+
+def insert_instances(connection: Connection, batch: Sequence[ReceivedInstance], served: Purpose) -> Inserted:
+    """
+    Write the rows of instances.
 
     One that has the SOP Instance UID of another, with other bytes or in another series or study, is a conflict: it
     gets a row beside. What comes for the purpose that is served takes the place of what came for another, which gets
     the row beside then.
     """
-    uids = {one.sop_instance_uid for one in batch}
-    i = instance.c
-    rows = connection.execute(select(i.sop_instance_uid, i.locator, i.purpose).where(i.sop_instance_uid.in_(uids)))
-    known: dict[str, tuple[str, Purpose]] = {row.sop_instance_uid: (row.locator, Purpose(row.purpose)) for row in rows}
-    new: list[ReceivedInstance] = []
-    raised: list[ReceivedInstance] = []
+    known = _known(connection, {one.sop_instance_uid for one in batch})
+    done = Inserted()
     for one in batch:
-        uid = one.sop_instance_uid
-        locator, purpose = known.get(uid, ("", one.purpose))
-        if locator and one.purpose is served and purpose is not served:
-            raised.append(one)
-            if locator != one.locator:
-                _put_beside(connection, locator, one)
-        elif locator == one.locator:
-            continue
-        elif locator or one.is_conflict:
-            _put_beside(connection, one.locator, one)
-            continue
+        mine = _Held.of(one)
+        held = known.get(one.sop_instance_uid)
+        if held is None and not one.is_conflict:
+            done.new.append(one)
+        elif held is not None and mine.purpose is served and held.purpose is not served:
+            done.raised.append(one)
+            if held.locator != mine.locator:
+                _put_beside(connection, one, held)
         else:
-            new.append(one)
-        known[uid] = one.locator, one.purpose
-    if raised:
-        connection.execute(delete(conflict).where(conflict.c.locator.in_([one.locator for one in raised])))
-        connection.execute(delete(instance).where(i.sop_instance_uid.in_([one.sop_instance_uid for one in raised])))
-    if new or raised:
-        connection.execute(insert(instance), [_row(one) for one in (*new, *raised)])
-    return new, raised
+            if held is None or held.locator != mine.locator:
+                _put_beside(connection, one, mine)
+                if held is not None and held.whose != mine.whose:
+                    done.strange.append(one)
+            continue
+        known[one.sop_instance_uid] = mine
+    if done.raised:
+        uids = [one.sop_instance_uid for one in done.raised]
+        connection.execute(delete(conflict).where(conflict.c.locator.in_([one.locator for one in done.raised])))
+        connection.execute(delete(instance).where(instance.c.sop_instance_uid.in_(uids)))
+    if done.new or done.raised:
+        connection.execute(insert(instance), [_row(one) for one in (*done.new, *done.raised)])
+    return done
 
 
-def _put_beside(connection: Connection, locator: str, one: ReceivedInstance) -> None:
-    beside = {"locator": locator, "sop_instance_uid": one.sop_instance_uid, "received_at": one.received_at}
-    insert_once(connection, conflict, beside)
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What has a SOP Instance UID: its file, what it came for, and its study and series."""
+
+    locator: str
+    purpose: Purpose
+    whose: tuple[str, str]
+
+    @classmethod
+    def of(cls, one: ReceivedInstance) -> _Held:
+        """Return what an instance has."""
+        return cls(one.locator, one.purpose, (one.study_instance_uid, one.series_instance_uid))
+
+
+def _known(connection: Connection, sop_instance_uids: Collection[str]) -> dict[str, _Held]:
+    i = instance.c
+    rows = connection.execute(
+        select(i.sop_instance_uid, i.locator, i.purpose, i.series_instance_uid, series.c.study_instance_uid)
+        .outerjoin(series, series.c.series_instance_uid == i.series_instance_uid)
+        .where(i.sop_instance_uid.in_(sop_instance_uids))
+    )
+    return {
+        row.sop_instance_uid: _Held(
+            row.locator, Purpose(row.purpose), (row.study_instance_uid, row.series_instance_uid)
+        )
+        for row in rows
+    }
+
+
+def _put_beside(connection: Connection, one: ReceivedInstance, which: _Held) -> None:
+    """Write that one of two instances of a UID lies beside the other, since the one came."""
+    values = {"locator": which.locator, "sop_instance_uid": one.sop_instance_uid, "received_at": one.received_at}
+    whose = {"study_instance_uid": which.whose[0], "series_instance_uid": which.whose[1]}
+    insert_once(connection, conflict, values | whose)
 
 
 def touch_study(connection: Connection, batch: Sequence[ReceivedInstance], prior: bool) -> bool:
@@ -109,8 +157,8 @@ def raise_purpose(connection: Connection, study_instance_uid: str, purpose: Purp
     return connection.execute(update(study).where(where).values(purpose=purpose.value)).rowcount == 1
 
 
-def touch_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
-    """Write a series' row or widen its times by instances of it; True when the series is new."""
+def add_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
+    """Write a series' row by instances of it; True when the series is new."""
     first, last = _span(batch)
     one = batch[0]
     values = {
@@ -123,19 +171,30 @@ def touch_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> b
         "instances_digest": "",
         "sender": one.sender[:16],
     }
-    is_new = insert_once(connection, series, values)
+    return insert_once(connection, series, values)
+
+
+def touch_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
+    """Write a series' row or widen its times by instances of it; True when the series is new."""
+    is_new = add_series(connection, batch)
     if not is_new:
-        mine = series.c.series_instance_uid == one.series_instance_uid
-        _widen(connection, series, mine, first, last)
+        mine = series.c.series_instance_uid == batch[0].series_instance_uid
+        _widen(connection, series, mine, *_span(batch))
         connection.execute(update(series).where(mine, series.c.deleted_at.is_not(None)).values(deleted_at=None))
     return is_new
 
 
-def open_claim(connection: Connection, series_instance_uid: str, pathway: str, at: datetime) -> bool:
-    """Open a pathway's claim on a series, or open it again for late instances; True when the claim is new."""
+def open_claim(
+    connection: Connection, series_instance_uid: str, pathway: str, at: datetime, *, has_images: bool = True
+) -> bool:
+    """
+    Open a pathway's claim on a series, or open it again for late instances; True when the claim is new.
+
+    On a series without images that could be read it stands and is not open: on the list the answer is late.
+    """
     key = {"series_instance_uid": series_instance_uid, "pathway": pathway}
     fresh = {
-        "open": True,
+        "open": has_images,
         "began_at": at,
         "completed_revision": 0,
         "confirmed_revision": 0,
@@ -144,8 +203,15 @@ def open_claim(connection: Connection, series_instance_uid: str, pathway: str, a
     if insert_once(connection, claim, key | fresh):
         return True
     where = (claim.c.series_instance_uid == series_instance_uid) & (claim.c.pathway == pathway) & ~claim.c.open
-    connection.execute(update(claim).where(where).values(open=True, began_at=at))
+    if has_images:
+        connection.execute(update(claim).where(where).values(open=True, began_at=at))
     return False
+
+
+def count_beside(connection: Connection, series_instance_uid: str) -> int:
+    """Return how many instances of a series lie beside others of their UIDs."""
+    where = conflict.c.series_instance_uid == series_instance_uid
+    return int(connection.execute(select(func.count()).select_from(conflict).where(where)).scalar_one())
 
 
 def record_refusal(connection: Connection, refused: RefusedInstance) -> None:

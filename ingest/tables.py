@@ -76,6 +76,8 @@ conflict = Table(
     Column("locator", String(400), primary_key=True),
     Column("sop_instance_uid", String(64), nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("study_instance_uid", String(64), nullable=False, server_default=""),
+    Column("series_instance_uid", String(64), nullable=False, server_default=""),
 )
 
 refusal = Table(

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from pydicom import Dataset, dcmread
 from sqlalchemy import delete, func, select
 
-from ingest import store
+from ingest import retention_store, store
 from ingest.admission import StoreStatus
 from ingest.answering import on_findings_scored
 from ingest.recovery import recover
@@ -432,6 +432,76 @@ def test_a_study_on_the_list_stays_there_when_it_is_sent_for_qa(station: Station
     let_pass(station, 5)
     assert station.study().purpose is Purpose.CLINICAL
     assert [event.purpose for event in station.events("series-completed")] == [Purpose.CLINICAL]
+
+
+# UIDs that others have
+
+
+def copied(study_uid: str, series_uid: str) -> list[Dataset]:
+    """Make the stack again, under another study or series and for another patient, with the same instance UIDs."""
+    elements = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid, "PatientID": "T-2"}
+    return [make_ct(n, **elements, AccessionNumber="B-2", SOPInstanceUID=f"{SERIES}.{n}") for n in range(1, 13)]
+
+
+@pytest.mark.parametrize("series_uid", [f"{STUDY}.55.1", SERIES])
+def test_an_exam_of_which_another_has_the_instance_uids_is_listed_and_not_read(
+    station: Station, series_uid: str
+) -> None:
+    other = f"{STUDY}.55"
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    let_pass(station, 60)
+    assert station.receive(*copied(other, series_uid)) == [StoreStatus.SUCCESS] * 12
+    station.take_in()
+    updates = [event for event in station.events("study-updated") if event.data.study_instance_uid == other]
+    wanted = {"stroke"} if series_uid != SERIES else set()  # one series is not of two studies
+    assert [(e.data.instance_count, e.data.prior, claims_of(e)) for e in updates] == [(0, False, wanted)]
+    with station.runtime.database.read() as connection:
+        assert look_up(connection, [other])[other].patient.patient_id == "T-2"
+    before = everything(station)
+    station.receive(*copied(other, series_uid), calling="PACS")
+    station.take_in()
+    let_pass(station, 600)
+    assert everything(station)[:5] == before[:5]
+    assert completed(station) == [("stroke", 1, 12)]
+    assert unaccounted(station) == 0
+    with station.runtime.database.read() as connection:
+        assert not any(facts.is_open for facts in retention_store.facts(connection, station.clock.now()))
+
+
+def test_a_series_of_which_another_of_the_study_has_the_instance_uids_is_claimed(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    station.receive(*copied(STUDY, f"{STUDY}.2"))
+    station.take_in()
+    last = station.events("study-updated")[-1].data
+    assert {(one.series_instance_uid, one.pathway) for one in last.claims} == {
+        (SERIES, "stroke"),
+        (f"{STUDY}.2", "stroke"),
+    }
+    station.receive(*make_stack(12, first=21, SeriesInstanceUID=f"{STUDY}.2"))  # what has UIDs of its own is read
+    station.take_in()
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 12), ("stroke", 1, 12)]
+    assert unaccounted(station) == 0
+
+
+def test_an_exam_tried_for_qa_under_the_instance_uids_of_another_is_not_listed_for_reading(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.receive(*copied(f"{STUDY}.55", f"{STUDY}.55.1"), called="VOORRANG-QA")
+    station.take_in()
+    last = station.events("study-updated")[-1]
+    assert (last.data.study_instance_uid, last.purpose, claims_of(last)) == (f"{STUDY}.55", Purpose.QA, set())
+    station.receive(*copied(f"{STUDY}.55", f"{STUDY}.55.1"))
+    station.take_in()
+    last = station.events("study-updated")[-1]
+    assert (last.data.study_instance_uid, last.purpose, claims_of(last)) == (
+        f"{STUDY}.55",
+        Purpose.CLINICAL,
+        {"stroke"},
+    )
 
 
 # After a kill
