@@ -210,8 +210,10 @@ class IntakeWorker:
         is_raised = row.purpose is not one.purpose and self._raise_purpose(connection, one)
         is_changed = is_raised or bool(done.raised)
         claims = one.purpose is served and not row.prior
+        for mine in _by_series(done.raised):
+            intake_store.raise_series(connection, mine)
         for mine in _by_series(fresh):
-            is_changed |= intake_store.touch_series(connection, mine)
+            is_changed |= intake_store.touch_series(connection, mine, serves=one.purpose in (row.purpose, served))
             if claims:
                 is_changed |= self._claim_series(connection, mine)
         for mine in _by_series(done.strange):
@@ -266,12 +268,7 @@ class IntakeWorker:
         on the list stays there whatever it is sent for later.
         """
         uid, purpose = received.study_instance_uid, self.runtime.settings.purpose
-        if received.purpose is not purpose or not intake_store.raise_purpose(connection, uid, purpose):
-            return False
-        if not store.study_row(connection, uid).prior:
-            for header in store.series_heads(connection, uid):
-                self._claim(connection, header, received)
-        return True
+        return received.purpose is purpose and intake_store.raise_purpose(connection, uid, purpose)
 
     def _claim_series(
         self, connection: Connection, batch: Sequence[ReceivedInstance], *, has_images: bool = True

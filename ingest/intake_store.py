@@ -174,14 +174,26 @@ def add_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> boo
     return insert_once(connection, series, values)
 
 
-def touch_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
-    """Write a series' row or widen its times by instances of it; True when the series is new."""
+def touch_series(connection: Connection, batch: Sequence[ReceivedInstance], *, serves: bool) -> bool:
+    """
+    Write a series' row or widen its times by instances of it; True when the series is new.
+
+    What came for another purpose than the study's widens nothing: nobody waits for it.
+    """
     is_new = add_series(connection, batch)
     if not is_new:
         mine = series.c.series_instance_uid == batch[0].series_instance_uid
-        _widen(connection, series, mine, *_span(batch))
+        if serves:
+            _widen(connection, series, mine, *_span(batch))
         connection.execute(update(series).where(mine, series.c.deleted_at.is_not(None)).values(deleted_at=None))
     return is_new
+
+
+def raise_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> None:
+    """Give a series that came for another purpose before the sender that it comes from now: its rules hold."""
+    one = batch[0]
+    mine = series.c.series_instance_uid == one.series_instance_uid
+    connection.execute(update(series).where(mine).values(sender=one.sender[:16]))
 
 
 def open_claim(

@@ -6,33 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from ingest.rejection_notes import RejectionNote
+from ingest.standing_store import same_study, stands
 from ingest.tables import claim, instance, rejection, series
 from voorrang.clock import utc
 from voorrang.events.records import RejectionReason
 from voorrang.outbox import insert_once
 
 NOT_IMAGES = ("KO", "PR", "SR")  # what nobody reads by itself
-
-
-def stands() -> ColumnElement[bool]:
-    """Return whether an instance is not rejected, as SQL over `ingest_instance`."""
-    r = rejection.c
-    named = (
-        select(r.sop_instance_uid)
-        .join(series, (series.c.series_instance_uid == r.series_instance_uid) & (_same_study()))
-        .where(
-            r.sop_instance_uid == instance.c.sop_instance_uid, r.series_instance_uid == instance.c.series_instance_uid
-        )
-    )
-    return ~named.correlate(instance).exists()
-
-
-def _same_study() -> ColumnElement[bool]:
-    """Return whether a rejected series is of the study that its note names: a note reaches no further."""
-    return series.c.study_instance_uid == rejection.c.study_instance_uid
 
 
 def keep_note(connection: Connection, note_uid: str, note: RejectionNote, at: datetime) -> set[str]:
@@ -83,7 +66,7 @@ def rejected_series(connection: Connection, study_instance_uids: Collection[str]
         .where(
             series.c.study_instance_uid.in_(list(study_instance_uids)),
             r.series_instance_uid == series.c.series_instance_uid,
-            _same_study(),
+            same_study(),
         )
         .order_by(r.rejected_at, r.reason)
         .distinct()

@@ -16,6 +16,7 @@ from ingest import retention_store, store
 from ingest.admission import StoreStatus
 from ingest.answering import on_findings_scored
 from ingest.recovery import recover
+from ingest.study_series import series_of_study
 from ingest.tables import claim, conflict, instance, refusal, series
 from ingest.taking import ReceivedInstance
 from tests.builders import make_event, make_findings_scored
@@ -423,6 +424,53 @@ def test_images_sent_for_reading_take_the_place_of_others_of_their_uids_that_wer
         assert dcmread(station.runtime.archive.path(locator)).PatientName == "Test^Patient"
     assert (count(station, instance), count(station, conflict)) == (12, 12)
     assert unaccounted(station) == 0
+
+
+def test_slices_sent_for_qa_alone_are_in_no_revision_and_delay_none(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    station.clock.advance(3)
+    station.receive(*make_stack(4, first=13), called="VOORRANG-QA")
+    station.take_in()
+    let_pass(station, 1)
+    assert completed(station) == [("stroke", 1, 12)]
+    let_pass(station, 150)
+    station.receive(*make_stack(1, first=13))
+    station.take_in()
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 12), ("stroke", 2, 13)]
+    manifest = station.events("series-completed")[-1].data.manifest
+    assert len(decode_manifest(station.runtime.archive.read(manifest))) == 13
+    assert station.events("study-updated")[-1].data.instance_count == 13
+    with station.runtime.database.read() as connection:
+        assert store.count_waiting(connection) == 13
+    assert count(station, instance) == 16
+    assert unaccounted(station) == 0
+
+
+@pytest.mark.parametrize("is_scout_first", [True, False])
+def test_a_series_sent_for_qa_alone_is_none_of_a_study_on_the_list(station: Station, is_scout_first: bool) -> None:
+    scout = [make_ct(1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])]
+    head = make_stack(12, SeriesInstanceUID=f"{STUDY}.2", Modality="XX")
+    for called in ("VOORRANG", "VOORRANG-QA") if is_scout_first else ("VOORRANG-QA", "VOORRANG"):
+        station.receive(*(scout if called == "VOORRANG" else head), called=called)
+        station.take_in()
+    let_pass(station, 150)
+    assert station.study().purpose is Purpose.CLINICAL
+    last = station.events("study-updated")[-1].data
+    assert (last.modalities, last.series_count, last.instance_count, last.claims) == (("CT",), 1, 1, ())
+    with station.runtime.database.read() as connection:
+        assert [one.instance_count for one in series_of_study(connection, STUDY)] == [1]
+        assert len(store.series_heads(connection, STUDY)) == 1
+    assert (completed(station), unaccounted(station)) == ([], 0)
+
+
+def test_a_series_that_was_tried_is_of_the_sender_that_sent_it_for_reading(station: Station) -> None:
+    station.receive(*make_stack(12), called="VOORRANG-QA", calling="PHYSICIST")
+    station.take_in()
+    station.receive(*make_stack(12), calling="CT-7")
+    station.take_in()
+    assert station.rows(select(series.c.sender)) == [("CT-7",)]
 
 
 def test_a_study_on_the_list_stays_there_when_it_is_sent_for_qa(station: Station) -> None:

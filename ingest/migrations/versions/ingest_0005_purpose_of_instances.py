@@ -25,7 +25,11 @@ def upgrade() -> None:
     op.add_column("ingest_instance", column)
     for purpose in ("demo", "qa", "validation", "replay"):
         op.get_bind().execute(OF_STUDY, {"purpose": purpose})
+    op.create_index("ingest_instance_series", "ingest_instance", ["series_instance_uid", "purpose"])
+    op.drop_index("ix_ingest_instance_series_instance_uid", "ingest_instance")
 
 
 def downgrade() -> None:
+    op.create_index("ix_ingest_instance_series_instance_uid", "ingest_instance", ["series_instance_uid"])
+    op.drop_index("ingest_instance_series", "ingest_instance")
     op.drop_column("ingest_instance", "purpose")
