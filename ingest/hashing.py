@@ -53,11 +53,11 @@ class Hasher:
             batch = hashing_store.without_hash(connection, -1, series_instance_uid)
         self._hash(batch)
 
-    def _hash(self, batch: Sequence[tuple[str, str]]) -> None:
+    def _hash(self, batch: Sequence[str]) -> None:
         if not batch:
             return
         began = thread_time()
-        hashes = [(uid, self._hash_of(locator)) for uid, locator in batch]
+        hashes = [(locator, self._hash_of(locator)) for locator in batch]
         HASH_CPU_SECONDS.inc(thread_time() - began)
         with self.runtime.database.write() as connection:
             hashing_store.write_hashes(connection, hashes)

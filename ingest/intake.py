@@ -11,6 +11,7 @@ from ingest import intake_store, store
 from ingest.admission import is_prior
 from ingest.identities import study_identity
 from ingest.ledger import Position, extent, has_unread, read_entries, remove_before
+from ingest.looking_up import series_of
 from ingest.orders.matching import settle_study
 from ingest.orders.store import has_open_order
 from ingest.pausing import Pausing
@@ -194,23 +195,31 @@ class IntakeWorker:
     def _take_study(self, connection: Connection, batch: Sequence[ReceivedInstance]) -> tuple[bool, bool]:
         """Take in instances of one study that came for one purpose; tell whether it is new, and whether it changed."""
         there = [one for one in batch if one.outcome != "duplicate" or self._is_there(one)]
-        new = intake_store.insert_instances(connection, there)
-        one = batch[0]
-        if not new:
+        one, served = batch[0], self.runtime.settings.purpose
+        done = intake_store.insert_instances(connection, there, served)
+        fresh = [*done.new, *done.raised]
+        if not (came := [*fresh, *done.strange]):
             intake_store.touch_known_study(connection, batch)
             return False, self._raise_purpose(connection, one)
-        for received in new:
+        for received in came:
             self._remember(connection, received)
-        is_new_study = intake_store.touch_study(connection, new, self._is_prior(connection, new[0]))
+        is_new_study = intake_store.touch_study(connection, came, self._is_prior(connection, came[0]))
         if is_new_study:
             settle_study(self.runtime, connection, one.study_instance_uid)
         row = store.study_row(connection, one.study_instance_uid)
-        is_changed = row.purpose is not one.purpose and self._raise_purpose(connection, one)
-        claims = one.purpose is self.runtime.settings.purpose and not row.prior
-        for mine in _by_series(new):
-            is_changed |= intake_store.touch_series(connection, mine)
+        is_raised = row.purpose is not one.purpose and self._raise_purpose(connection, one)
+        is_changed = is_raised or bool(done.raised)
+        claims = one.purpose is served and not row.prior
+        for mine in _by_series(done.raised):
+            intake_store.raise_series(connection, mine)
+        for mine in _by_series(fresh):
+            is_changed |= intake_store.touch_series(connection, mine, serves=one.purpose in (row.purpose, served))
             if claims:
                 is_changed |= self._claim_series(connection, mine)
+        for mine in _by_series(done.strange):
+            is_changed |= intake_store.add_series(connection, mine)
+            if claims and mine[0].series_instance_uid in series_of(connection, one.study_instance_uid):
+                is_changed |= self._claim_series(connection, mine, has_images=False)
         return is_new_study, is_changed
 
     def _is_there(self, received: ReceivedInstance) -> bool:
@@ -259,23 +268,22 @@ class IntakeWorker:
         on the list stays there whatever it is sent for later.
         """
         uid, purpose = received.study_instance_uid, self.runtime.settings.purpose
-        if received.purpose is not purpose or not intake_store.raise_purpose(connection, uid, purpose):
-            return False
-        if not store.study_row(connection, uid).prior:
-            for header in store.series_heads(connection, uid):
-                self._claim(connection, header, received)
-        return True
+        return received.purpose is purpose and intake_store.raise_purpose(connection, uid, purpose)
 
-    def _claim_series(self, connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
+    def _claim_series(
+        self, connection: Connection, batch: Sequence[ReceivedInstance], *, has_images: bool = True
+    ) -> bool:
         """Open the claims on a series by every kind of header in a batch; tell whether one was not open."""
         kinds = {repr([one.header_values.get(name) for name in _CLAIMED_BY]): one for one in reversed(batch)}
-        return any([self._claim(connection, one.header(), one) for one in kinds.values()])
+        return any([self._claim(connection, one.header(), one, has_images=has_images) for one in kinds.values()])
 
-    def _claim(self, connection: Connection, header: InstanceHeader, received: ReceivedInstance) -> bool:
+    def _claim(
+        self, connection: Connection, header: InstanceHeader, received: ReceivedInstance, *, has_images: bool = True
+    ) -> bool:
         """Open the claims of the pathways that want a series; tell whether one was not open."""
-        wanting = claiming(self.runtime.pathways.values(), header)
         uid, at = header.series_instance_uid, received.received_at
-        return any([intake_store.open_claim(connection, uid, pathway.name, at) for pathway in wanting])
+        wanting = claiming(self.runtime.pathways.values(), header)
+        return any([intake_store.open_claim(connection, uid, one.name, at, has_images=has_images) for one in wanting])
 
     def _count(self, batch: Sequence[Taken]) -> None:
         for one in batch:

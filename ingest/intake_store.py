@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, case, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, insert, literal, select, update
 from sqlalchemy.exc import DataError
 
 from ingest.ledger import Position
@@ -33,30 +34,95 @@ def advance(connection: Connection, ledger: str, at: Position, counted: int) -> 
     connection.execute(statement.values(segment=at.segment, offset=at.offset, taken_in=taken_in))
 
 
-def insert_instances(connection: Connection, batch: Sequence[ReceivedInstance]) -> list[ReceivedInstance]:
+@dataclass(frozen=True, slots=True)
+class Inserted:
     """
-    Write the rows of instances; return those that had none.
+    What became of instances, but for those that were there as they are.
+
+    Parameters
+    ----------
+    new
+        Had no row.
+    raised
+        Came for another purpose before, and have the row now.
+    strange
+        Lie beside instances of another series or study that have their UIDs: they have no row, and nobody reads them.
+    """
+
+    new: list[ReceivedInstance] = field(default_factory=list)
+    raised: list[ReceivedInstance] = field(default_factory=list)
+    strange: list[ReceivedInstance] = field(default_factory=list)
+
+
+def insert_instances(connection: Connection, batch: Sequence[ReceivedInstance], served: Purpose) -> Inserted:
+    """
+    Write the rows of instances.
 
     One that has the SOP Instance UID of another, with other bytes or in another series or study, is a conflict: it
-    gets a row beside.
+    gets a row beside. What comes for the purpose that is served takes the place of what came for another, which gets
+    the row beside then.
     """
-    uids = {one.sop_instance_uid for one in batch}
-    rows = connection.execute(
-        select(instance.c.sop_instance_uid, instance.c.locator).where(instance.c.sop_instance_uid.in_(uids))
-    )
-    known: dict[str, str] = {row.sop_instance_uid: row.locator for row in rows}
-    new: list[ReceivedInstance] = []
+    known = _known(connection, {one.sop_instance_uid for one in batch})
+    done = Inserted()
     for one in batch:
-        uid = one.sop_instance_uid
-        if one.is_conflict or known.get(uid, one.locator) != one.locator:
-            beside = {"locator": one.locator, "sop_instance_uid": uid, "received_at": one.received_at}
-            insert_once(connection, conflict, beside)
-        elif uid not in known:
-            known[uid] = one.locator
-            new.append(one)
-    if new:
-        connection.execute(insert(instance), [_row(one) for one in new])
-    return new
+        mine = _Held.of(one)
+        held = known.get(one.sop_instance_uid)
+        if held is None and not one.is_conflict:
+            done.new.append(one)
+        elif held is not None and mine.purpose is served and held.purpose is not served:
+            done.raised.append(one)
+            if held.locator != mine.locator:
+                _put_beside(connection, one, held)
+        else:
+            if held is None or held.locator != mine.locator:
+                _put_beside(connection, one, mine)
+                if held is not None and held.whose != mine.whose:
+                    done.strange.append(one)
+            continue
+        known[one.sop_instance_uid] = mine
+    if done.raised:
+        uids = [one.sop_instance_uid for one in done.raised]
+        connection.execute(delete(conflict).where(conflict.c.locator.in_([one.locator for one in done.raised])))
+        connection.execute(delete(instance).where(instance.c.sop_instance_uid.in_(uids)))
+    if done.new or done.raised:
+        connection.execute(insert(instance), [_row(one) for one in (*done.new, *done.raised)])
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What has a SOP Instance UID: its file, what it came for, and its study and series."""
+
+    locator: str
+    purpose: Purpose
+    whose: tuple[str, str]
+
+    @classmethod
+    def of(cls, one: ReceivedInstance) -> _Held:
+        """Return what an instance has."""
+        return cls(one.locator, one.purpose, (one.study_instance_uid, one.series_instance_uid))
+
+
+def _known(connection: Connection, sop_instance_uids: Collection[str]) -> dict[str, _Held]:
+    i = instance.c
+    rows = connection.execute(
+        select(i.sop_instance_uid, i.locator, i.purpose, i.series_instance_uid, series.c.study_instance_uid)
+        .outerjoin(series, series.c.series_instance_uid == i.series_instance_uid)
+        .where(i.sop_instance_uid.in_(sop_instance_uids))
+    )
+    return {
+        row.sop_instance_uid: _Held(
+            row.locator, Purpose(row.purpose), (row.study_instance_uid, row.series_instance_uid)
+        )
+        for row in rows
+    }
+
+
+def _put_beside(connection: Connection, one: ReceivedInstance, which: _Held) -> None:
+    """Write that one of two instances of a UID lies beside the other, since the one came."""
+    values = {"locator": which.locator, "sop_instance_uid": one.sop_instance_uid, "received_at": one.received_at}
+    whose = {"study_instance_uid": which.whose[0], "series_instance_uid": which.whose[1]}
+    insert_once(connection, conflict, values | whose)
 
 
 def touch_study(connection: Connection, batch: Sequence[ReceivedInstance], prior: bool) -> bool:
@@ -91,8 +157,8 @@ def raise_purpose(connection: Connection, study_instance_uid: str, purpose: Purp
     return connection.execute(update(study).where(where).values(purpose=purpose.value)).rowcount == 1
 
 
-def touch_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
-    """Write a series' row or widen its times by instances of it; True when the series is new."""
+def add_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
+    """Write a series' row by instances of it; True when the series is new."""
     first, last = _span(batch)
     one = batch[0]
     values = {
@@ -105,19 +171,42 @@ def touch_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> b
         "instances_digest": "",
         "sender": one.sender[:16],
     }
-    is_new = insert_once(connection, series, values)
+    return insert_once(connection, series, values)
+
+
+def touch_series(connection: Connection, batch: Sequence[ReceivedInstance], *, serves: bool) -> bool:
+    """
+    Write a series' row or widen its times by instances of it; True when the series is new.
+
+    What came for another purpose than the study's widens nothing: nobody waits for it.
+    """
+    is_new = add_series(connection, batch)
     if not is_new:
-        mine = series.c.series_instance_uid == one.series_instance_uid
-        _widen(connection, series, mine, first, last)
+        mine = series.c.series_instance_uid == batch[0].series_instance_uid
+        if serves:
+            _widen(connection, series, mine, *_span(batch))
         connection.execute(update(series).where(mine, series.c.deleted_at.is_not(None)).values(deleted_at=None))
     return is_new
 
 
-def open_claim(connection: Connection, series_instance_uid: str, pathway: str, at: datetime) -> bool:
-    """Open a pathway's claim on a series, or open it again for late instances; False when it was open."""
+def raise_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> None:
+    """Give a series that came for another purpose before the sender that it comes from now: its rules hold."""
+    one = batch[0]
+    mine = series.c.series_instance_uid == one.series_instance_uid
+    connection.execute(update(series).where(mine).values(sender=one.sender[:16]))
+
+
+def open_claim(
+    connection: Connection, series_instance_uid: str, pathway: str, at: datetime, *, has_images: bool = True
+) -> bool:
+    """
+    Open a pathway's claim on a series, or open it again for late instances; False when it was open.
+
+    On a series without images that could be read it is made and not open: on the list the answer is late.
+    """
     key = {"series_instance_uid": series_instance_uid, "pathway": pathway}
     fresh = {
-        "open": True,
+        "open": has_images,
         "began_at": at,
         "completed_revision": 0,
         "confirmed_revision": 0,
@@ -126,7 +215,15 @@ def open_claim(connection: Connection, series_instance_uid: str, pathway: str, a
     if insert_once(connection, claim, key | fresh):
         return True
     where = (claim.c.series_instance_uid == series_instance_uid) & (claim.c.pathway == pathway) & ~claim.c.open
+    if not has_images:
+        return False
     return connection.execute(update(claim).where(where).values(open=True, began_at=at)).rowcount == 1
+
+
+def count_beside(connection: Connection, series_instance_uid: str) -> int:
+    """Return how many instances of a series lie beside others of their UIDs."""
+    where = conflict.c.series_instance_uid == series_instance_uid
+    return int(connection.execute(select(func.count()).select_from(conflict).where(where)).scalar_one())
 
 
 def record_refusal(connection: Connection, refused: RefusedInstance) -> None:
@@ -154,6 +251,7 @@ def _row(one: ReceivedInstance) -> dict[str, object]:
         "size_bytes": one.size_bytes,
         "received_at": one.received_at,
         "header": one.header_values,
+        "purpose": one.purpose.value,
     }
 
 

@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import Connection, select, update
 
 from ingest.rejection_notes import RejectionNote
+from ingest.standing_store import same_study, stands
 from ingest.tables import claim, instance, rejection, series
 from voorrang.clock import utc
 from voorrang.dicom.manifest import instances_digest
@@ -17,24 +18,6 @@ from voorrang.outbox import insert_once
 
 NOT_IMAGES = ("KO", "PR", "SR")  # what nobody reads by itself
 _OF_SERIES = tuple(series.c[n] for n in ("series_instance_uid", "study_instance_uid", "revision", "instances_digest"))
-
-
-def stands() -> ColumnElement[bool]:
-    """Return whether an instance is not rejected, as SQL over `ingest_instance`."""
-    r = rejection.c
-    named = (
-        select(r.sop_instance_uid)
-        .join(series, (series.c.series_instance_uid == r.series_instance_uid) & (_same_study()))
-        .where(
-            r.sop_instance_uid == instance.c.sop_instance_uid, r.series_instance_uid == instance.c.series_instance_uid
-        )
-    )
-    return ~named.correlate(instance).exists()
-
-
-def _same_study() -> ColumnElement[bool]:
-    """Return whether a rejected series is of the study that its note names: a note reaches no further."""
-    return series.c.study_instance_uid == rejection.c.study_instance_uid
 
 
 def keep_note(connection: Connection, note_uid: str, note: RejectionNote, at: datetime) -> set[str]:
@@ -99,7 +82,7 @@ def rejected_series(connection: Connection, study_instance_uids: Collection[str]
         .where(
             series.c.study_instance_uid.in_(list(study_instance_uids)),
             r.series_instance_uid == series.c.series_instance_uid,
-            _same_study(),
+            same_study(),
         )
         .order_by(r.rejected_at, r.reason)
         .distinct()

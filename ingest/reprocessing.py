@@ -84,6 +84,8 @@ def _why_not(desk: Desk, claim: ClaimRow) -> str:
         return (
             "it waits for images, and its next revision is read anyway: `voorrang ingest force-complete` speeds that up"
         )
+    if not claim.completed_revision:
+        return "it was never complete: `voorrang where` says why"
     if claim.completed_revision != claim.revision:
         return "it was completed with other images than the series has now: have the series sent again"
     return ""

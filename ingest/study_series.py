@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from ingest.standing_store import serves
 from ingest.tables import instance, series
 from voorrang.clock import utc
 from voorrang.dicom.headers import InstanceHeader
@@ -24,7 +25,7 @@ class StudySeries:
 
 
 def series_of_study(connection: Connection, study_instance_uid: str) -> list[StudySeries]:
-    """Return the series of a study."""
+    """Return the series of a study that came for its purpose."""
     heads = (
         select(
             instance.c.series_instance_uid,
@@ -32,7 +33,7 @@ def series_of_study(connection: Connection, study_instance_uid: str) -> list[Stu
             func.count().label("n"),
         )
         .join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
-        .where(series.c.study_instance_uid == study_instance_uid)
+        .where(series.c.study_instance_uid == study_instance_uid, serves())
         .group_by(instance.c.series_instance_uid)
         .subquery()
     )

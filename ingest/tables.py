@@ -60,12 +60,14 @@ instance = Table(
     "ingest_instance",
     metadata,
     Column("sop_instance_uid", String(64), primary_key=True),
-    Column("series_instance_uid", String(64), nullable=False, index=True),
+    Column("series_instance_uid", String(64), nullable=False),
     Column("locator", String(400), nullable=False, unique=True),
     Column("size_bytes", BigInteger, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("header", JSON, nullable=False),
     Column("content_sha256", String(64), nullable=False, server_default=""),  # of the file; empty until it is made
+    Column("purpose", String(16), nullable=False, server_default="clinical"),  # what it came for
+    Index("ingest_instance_series", "series_instance_uid", "purpose"),  # what is counted
     Index("ingest_instance_without_hash", "content_sha256", sqlite_where=NO_HASH, postgresql_where=NO_HASH),
 )
 
@@ -75,6 +77,8 @@ conflict = Table(
     Column("locator", String(400), primary_key=True),
     Column("sop_instance_uid", String(64), nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("study_instance_uid", String(64), nullable=False, server_default=""),
+    Column("series_instance_uid", String(64), nullable=False, server_default=""),
 )
 
 refusal = Table(

@@ -54,14 +54,22 @@ def _received(connection: Connection, study_instance_uid: str) -> list[Moment]:
 
 
 def _conflicts(connection: Connection, study_instance_uid: str) -> list[Moment]:
+    c = conflict.c
     rows = connection.execute(
-        select(conflict.c.received_at)
-        .join(instance, instance.c.sop_instance_uid == conflict.c.sop_instance_uid)
+        select(c.received_at, c.series_instance_uid, instance.c.series_instance_uid.label("counts"))
+        .join(instance, instance.c.sop_instance_uid == c.sop_instance_uid)
         .join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
-        .where(series.c.study_instance_uid == study_instance_uid)
+        .where(or_(series.c.study_instance_uid == study_instance_uid, c.study_instance_uid == study_instance_uid))
     )
-    words = "an instance came again with other bytes: the first counts, the other is kept beside it"
-    return [Moment(utc(at), "conflict", words) for at in rows.scalars()]
+    return [
+        Moment(utc(row.received_at), "conflict", _conflict_words(row.series_instance_uid, row.counts)) for row in rows
+    ]
+
+
+def _conflict_words(beside: str, counts: str) -> str:
+    if beside in ("", counts):
+        return "an instance came again with other bytes: one counts, the other is kept beside it"
+    return f"an instance of series {beside} has the UID of one of series {counts}: kept beside that, and not read"
 
 
 def _announced(connection: Connection, study_instance_uid: str) -> list[Moment]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from ingest import operating_store, store
+from ingest import intake_store, operating_store, store
 from ingest.completeness import Patience, patience, seconds_since
 from ingest.looking_up import Target
 from ingest.operating_store import ClaimRow
@@ -36,6 +36,11 @@ def waits(
             found.append(_more_images(connection, claim, allowed, now))
         elif claim.awaits_answer:
             found.extend(_answers(connection, claim, pathway, now))
+        elif not claim.completed_revision and (
+            beside := intake_store.count_beside(connection, claim.series_instance_uid)
+        ):
+            has = f"no images: {beside} of its {claim.pathway} series have UIDs that others had before"
+            found.append(f"{has}; have them sent under UIDs of their own")
     return found
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from sqlalchemy import delete, func, select
 
-from ingest import store
+from ingest import retention_store, store
 from ingest.admission import StoreStatus
 from ingest.answering import on_findings_scored
 from ingest.recovery import recover
+from ingest.study_series import series_of_study
 from ingest.tables import claim, conflict, instance, refusal, series
 from ingest.taking import ReceivedInstance
 from tests.builders import make_event, make_findings_scored
@@ -382,6 +383,120 @@ def test_a_study_tried_for_qa_and_then_sent_for_reading_is_on_the_list(station: 
     assert unaccounted(station) == 0
 
 
+def test_a_series_tried_for_qa_and_then_sent_for_reading_is_read_in_a_study_on_the_list(station: Station) -> None:
+    station.receive(make_ct(1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]))
+    head = make_stack(12, SeriesInstanceUID=f"{STUDY}.2")
+    station.receive(*head, called="VOORRANG-QA")
+    station.take_in()
+    let_pass(station, 150)
+    assert claims_of(station.events("study-updated")[-1]) == set()
+    station.receive(*head)
+    station.take_in()
+    assert claims_of(station.events("study-updated")[-1]) == {"stroke"}
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 12)]
+    assert station.events("series-completed")[0].purpose is Purpose.CLINICAL
+    before = everything(station)
+    station.receive(*head)
+    station.receive(*head, called="VOORRANG-QA")
+    station.take_in()
+    let_pass(station, 5)
+    assert everything(station) == before
+    assert unaccounted(station) == 0
+
+
+def test_late_slices_tried_for_qa_first_make_a_revision_once_they_are_sent_for_reading(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    late = make_stack(4, first=13)
+    station.receive(*late, called="VOORRANG-QA")
+    station.take_in()
+    let_pass(station, 150)
+    station.receive(*late)
+    station.take_in()
+    let_pass(station, 3.9)
+    assert completed(station) == [("stroke", 1, 12)]
+    let_pass(station, 0.1)
+    assert completed(station) == [("stroke", 1, 12), ("stroke", 2, 16)]
+    assert unaccounted(station) == 0
+
+
+def test_images_sent_for_reading_take_the_place_of_others_of_their_uids_that_were_tried_for_qa(
+    station: Station,
+) -> None:
+    other = f"{STUDY}.55"
+    tried = [
+        *make_stack(6, PatientName="Phantom^Test"),
+        *(
+            make_ct(n, StudyInstanceUID=other, SeriesInstanceUID=f"{other}.1", SOPInstanceUID=f"{SERIES}.{n}")
+            for n in range(7, 13)
+        ),
+    ]
+    station.receive(*tried, called="VOORRANG-QA")
+    station.take_in()
+    station.receive(*make_stack(12))
+    station.receive(*tried, called="VOORRANG-QA")
+    station.receive(*make_stack(12), calling="PACS")
+    station.take_in()
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 12)]
+    manifest = station.runtime.archive.read(station.events("series-completed")[0].data.manifest)
+    read = [decoded.locator for decoded in decode_manifest(manifest)]
+    assert len(read) == 12
+    for locator in read:
+        assert dcmread(station.runtime.archive.path(locator)).PatientName == "Test^Patient"
+    assert (count(station, instance), count(station, conflict)) == (12, 12)
+    assert unaccounted(station) == 0
+
+
+def test_slices_sent_for_qa_alone_are_in_no_revision_and_delay_none(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    station.clock.advance(3)
+    station.receive(*make_stack(4, first=13), called="VOORRANG-QA")
+    station.take_in()
+    let_pass(station, 1)
+    assert completed(station) == [("stroke", 1, 12)]
+    let_pass(station, 150)
+    station.receive(*make_stack(1, first=13))
+    station.take_in()
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 12), ("stroke", 2, 13)]
+    manifest = station.events("series-completed")[-1].data.manifest
+    assert len(decode_manifest(station.runtime.archive.read(manifest))) == 13
+    assert station.events("study-updated")[-1].data.instance_count == 13
+    with station.runtime.database.read() as connection:
+        assert store.count_waiting(connection) == 13
+    assert count(station, instance) == 16
+    assert unaccounted(station) == 0
+
+
+@pytest.mark.parametrize("is_scout_first", [True, False])
+def test_a_series_sent_for_qa_alone_is_none_of_a_study_on_the_list(station: Station, is_scout_first: bool) -> None:
+    scout = [make_ct(1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])]
+    head = make_stack(12, SeriesInstanceUID=f"{STUDY}.2", Modality="XX")
+    for called in ("VOORRANG", "VOORRANG-QA") if is_scout_first else ("VOORRANG-QA", "VOORRANG"):
+        station.receive(*(scout if called == "VOORRANG" else head), called=called)
+        station.take_in()
+    let_pass(station, 150)
+    assert station.study().purpose is Purpose.CLINICAL
+    last = station.events("study-updated")[-1].data
+    assert (last.modalities, last.series_count, last.instance_count, last.claims) == (("CT",), 1, 1, ())
+    with station.runtime.database.read() as connection:
+        assert [one.instance_count for one in series_of_study(connection, STUDY)] == [1]
+        assert len(store.series_heads(connection, STUDY)) == 1
+    assert (completed(station), unaccounted(station)) == ([], 0)
+
+
+def test_a_series_that_was_tried_is_of_the_sender_that_sent_it_for_reading(station: Station) -> None:
+    station.receive(*make_stack(12), called="VOORRANG-QA", calling="PHYSICIST")
+    station.take_in()
+    station.receive(*make_stack(12), calling="CT-7")
+    station.take_in()
+    assert station.rows(select(series.c.sender)) == [("CT-7",)]
+
+
 def test_a_study_on_the_list_stays_there_when_it_is_sent_for_qa(station: Station) -> None:
     station.receive(*make_stack(12))
     station.receive(*make_stack(12), called="VOORRANG-QA")
@@ -389,6 +504,76 @@ def test_a_study_on_the_list_stays_there_when_it_is_sent_for_qa(station: Station
     let_pass(station, 5)
     assert station.study().purpose is Purpose.CLINICAL
     assert [event.purpose for event in station.events("series-completed")] == [Purpose.CLINICAL]
+
+
+# UIDs that others have
+
+
+def copied(study_uid: str, series_uid: str) -> list[Dataset]:
+    """Make the stack again, under another study or series and for another patient, with the same instance UIDs."""
+    elements = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid, "PatientID": "T-2"}
+    return [make_ct(n, **elements, AccessionNumber="B-2", SOPInstanceUID=f"{SERIES}.{n}") for n in range(1, 13)]
+
+
+@pytest.mark.parametrize("series_uid", [f"{STUDY}.55.1", SERIES])
+def test_an_exam_of_which_another_has_the_instance_uids_is_listed_and_not_read(
+    station: Station, series_uid: str
+) -> None:
+    other = f"{STUDY}.55"
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    let_pass(station, 60)
+    assert station.receive(*copied(other, series_uid)) == [StoreStatus.SUCCESS] * 12
+    station.take_in()
+    updates = [event for event in station.events("study-updated") if event.data.study_instance_uid == other]
+    wanted = {"stroke"} if series_uid != SERIES else set()  # one series is not of two studies
+    assert [(e.data.instance_count, e.data.prior, claims_of(e)) for e in updates] == [(0, False, wanted)]
+    with station.runtime.database.read() as connection:
+        assert look_up(connection, [other])[other].patient.patient_id == "T-2"
+    before = everything(station)
+    station.receive(*copied(other, series_uid), calling="PACS")
+    station.take_in()
+    let_pass(station, 600)
+    assert everything(station)[:5] == before[:5]
+    assert completed(station) == [("stroke", 1, 12)]
+    assert unaccounted(station) == 0
+    with station.runtime.database.read() as connection:
+        assert not any(facts.is_open for facts in retention_store.facts(connection, station.clock.now()))
+
+
+def test_a_series_of_which_another_of_the_study_has_the_instance_uids_is_claimed(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    station.receive(*copied(STUDY, f"{STUDY}.2"))
+    station.take_in()
+    last = station.events("study-updated")[-1].data
+    assert {(one.series_instance_uid, one.pathway) for one in last.claims} == {
+        (SERIES, "stroke"),
+        (f"{STUDY}.2", "stroke"),
+    }
+    station.receive(*make_stack(12, first=21, SeriesInstanceUID=f"{STUDY}.2"))  # what has UIDs of its own is read
+    station.take_in()
+    let_pass(station, 5)
+    assert completed(station) == [("stroke", 1, 12), ("stroke", 1, 12)]
+    assert unaccounted(station) == 0
+
+
+def test_an_exam_tried_for_qa_under_the_instance_uids_of_another_is_not_listed_for_reading(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.receive(*copied(f"{STUDY}.55", f"{STUDY}.55.1"), called="VOORRANG-QA")
+    station.take_in()
+    last = station.events("study-updated")[-1]
+    assert (last.data.study_instance_uid, last.purpose, claims_of(last)) == (f"{STUDY}.55", Purpose.QA, set())
+    station.receive(*copied(f"{STUDY}.55", f"{STUDY}.55.1"))
+    station.take_in()
+    last = station.events("study-updated")[-1]
+    assert (last.data.study_instance_uid, last.purpose, claims_of(last)) == (
+        f"{STUDY}.55",
+        Purpose.CLINICAL,
+        {"stroke"},
+    )
 
 
 # After a kill

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, insert, select, text
 
 import inference.tables
 import ingest.tables
@@ -15,8 +16,11 @@ import worklist.orders.tables
 import worklist.reading.tables
 import worklist.tables
 from tests.integration.conftest import FreshDatabase
+from tests.integration.retention_world import instance_row, series_row, study_row
+from voorrang.clock import ManualClock
+from voorrang.database import Database
 from voorrang.errors import ConfigurationError
-from voorrang.migrating import migrate, require_current
+from voorrang.migrating import _config, migrate, require_current
 
 pytestmark = pytest.mark.integration
 
@@ -69,3 +73,27 @@ def test_a_database_of_another_version_is_refused(fresh_database: FreshDatabase)
                 ingest_head = next(head for head in heads if head.startswith("ingest"))
                 statement = "UPDATE alembic_version SET version_num = :head WHERE version_num = 'later'"
                 connection.execute(text(statement), {"head": ingest_head})
+
+
+def test_instances_of_before_their_purpose_was_kept_have_that_of_their_study(
+    fresh_database: FreshDatabase, clock: ManualClock
+) -> None:
+    tables, at = ingest.tables, clock.now()
+    with fresh_database() as database:
+        with database.write() as connection:
+            for uid, purpose in (("1.1", "clinical"), ("1.2", "qa"), ("1.3", "demo")):
+                connection.execute(insert(tables.study).values(study_row(uid, at) | {"purpose": purpose}))
+                connection.execute(insert(tables.series).values(series_row(f"{uid}.1", uid, at)))
+                connection.execute(insert(tables.instance).values(instance_row(f"{uid}.1", f"{uid}.1.1", uid, at)))
+        go_back(database, "ingest_0004")
+        migrate(database)
+        with database.read() as connection:
+            rows = connection.execute(select(tables.instance.c.locator, tables.instance.c.purpose))
+            assert {row.locator: row.purpose for row in rows} == {"1.1": "clinical", "1.2": "qa", "1.3": "demo"}
+
+
+def go_back(database: Database, revision: str) -> None:
+    config = _config()
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)

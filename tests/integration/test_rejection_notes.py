@@ -125,6 +125,16 @@ class TestWholeStudy:
         station.account()
         assert (WAITING_INSTANCES._value.get(), UNACCOUNTED_INSTANCES._value.get()) == (0, 0)
 
+    def test_images_that_came_for_qa_alone_keep_nothing_on_the_list(self, station: Station) -> None:
+        stack = make_stack()
+        receive(station, *stack)
+        receive(station, *make_stack(4, first=13), called="VOORRANG-QA")
+        receive(station, make_note(*stack, title=WRONG_ENTRY))
+
+        assert completed(station) == [(1, 12)]
+        assert rejected(station) == [(1, "wrong_worklist_entry")]
+        assert withdrawn(station) == "wrong_worklist_entry"
+
     def test_note_before_its_images_keeps_them_from_the_models(self, station: Station) -> None:
         stack = make_stack()
         receive(station, make_note(*stack))

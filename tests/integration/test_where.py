@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 
 from inference import results
 from inference.results import Identity, Result
@@ -23,6 +23,7 @@ from tests.integration.listening import ROOT, STUDY, Station, make_stack
 from voorrang.__main__ import main
 from voorrang.clock import ManualClock
 from voorrang.commands.where import Whereabouts, find
+from voorrang.errors import ConfigurationError
 from voorrang.events.envelope import Event
 from voorrang.events.records import ScoringState
 from voorrang.purpose import Purpose
@@ -217,6 +218,31 @@ def test_another_file_under_a_known_uid_is_told(station: Station) -> None:
     receive(station)
     receive(station, 1, PixelData=b"\1" * 32)
     assert len(told(station, "conflict")) == 1
+
+
+def test_an_exam_of_which_another_has_the_instance_uids_says_so_and_is_late_on_the_list(station: Station) -> None:
+    activate(station.runtime.database)
+    receive(station)
+    let_pass(station, QUIET)
+    other = f"{STUDY}.55"
+    slices = make_stack(12)
+    for ds in slices:
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.AccessionNumber = other, f"{other}.1", "B-2"
+    station.receive(*slices)
+    station.take_in()
+    (found,) = where(station, other)
+    assert found.waits_for == (
+        "no images: 12 of its stroke series have UIDs that others had before; have them sent under UIDs of their own"
+    )
+    told_there = [moment.detail for moment in found.moments if moment.what == "conflict"]
+    words = f"an instance of series {other}.1 has the UID of one of series {SERIES}: kept beside that, and not read"
+    assert told_there == told(station, "conflict") == [words] * 12
+    station.clock.advance(600)
+    rank(station, ("study-updated",))
+    states = dict(tuple(row) for row in station.rows(select(item.c.item_key, item.c.state)))
+    assert states[station.study(other).order_key] == "late"
+    with pytest.raises(ConfigurationError, match="was never complete"):
+        operate(desk_of(station), "reprocess", other, BY)
 
 
 # What it waits for
