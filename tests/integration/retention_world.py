@@ -185,6 +185,7 @@ def make_world(database: Database, data_dir: Path, clock: ManualClock) -> World:
     """Make retention on an empty archive; its disk is low below 5000 MB."""
     settings = Settings(data_dir=data_dir, site=SITE, disk_reserve_bytes=2000 * MB)
     archive = FragileArchive(settings.archive_dir)
+    archive.prepare()
     return World(Desk(database, archive, KEYS, clock, settings, load_pathways(None)), archive, clock)
 
 

@@ -39,7 +39,7 @@ def make_examples(seed: int, mark_hu: int) -> Examples:
     is_nodule = np.arange(N) % 2 == 0
     at = np.indices((CACHED_SIDE,) * 3) - CACHED_SIDE / 2 + 0.5
     ball = np.sqrt((at**2).sum(axis=0)) < 4
-    cubes[np.ix_(is_nodule, [1])] += (ball * mark_hu).astype(np.uint8)
+    cubes[np.ix_(is_nodule, list(range(N_CUBES)))] += (ball * mark_hu).astype(np.uint8)
     facts = rng.normal(0, 1, (N, N_FACTS)).astype(np.float32)
     return Examples(cubes, facts, np.where(is_nodule, 8.0, 0.0).astype(np.float32))
 
@@ -49,7 +49,7 @@ def unseen_auc(examples: tuple[Examples, ...], keep: Path) -> float:
     by_source = dict(zip((THIN, THICK, PHANTOM), examples, strict=True))
     scores, truth = [], []
     for fold in (WITHOUT_THIN, WITHOUT_THICK):
-        network = network_for(fold, by_source.__getitem__, Recipe(steps=25, batch=24, averaging=0.8), keep)
+        network = network_for(fold, by_source.__getitem__, Recipe(steps=60, batch=24, averaging=0.9), keep)
         other = by_source[fold.judged_on[0]]
         cubes = np.ascontiguousarray(other.cubes[:, :, MIDDLE, MIDDLE, MIDDLE])
         scores.append(judged(network, cubes, other.facts)[:, 0])
