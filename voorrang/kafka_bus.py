@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -108,16 +108,17 @@ class KafkaMessageProducer:
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Remembers what a rebalance took away."""
+    """Remembers what a rebalance took away; what it gave is awake, and one poll may both join and fetch."""
 
-    def __init__(self) -> None:
+    def __init__(self, when_assigned: Callable[[], None]) -> None:
         self.lost: set[Partition] = set()
+        self._when_assigned = when_assigned
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         self.lost |= {Partition(tp.topic, tp.partition) for tp in revoked}
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        """Nothing to do: positions come from what the group committed."""
+        self._when_assigned()
 
 
 class KafkaGroupConsumer:
@@ -148,7 +149,7 @@ class KafkaGroupConsumer:
         self._log_ids: dict[str, str] = {}
         self._checked_at = self._began_at = 0.0
         self._consumer: Any = None
-        self._assignment = _Assignment()
+        self._assignment = _Assignment(self._apply_pauses)
         self._begin()
 
     def poll(self, timeout_seconds: float) -> list[Received]:
@@ -156,9 +157,9 @@ class KafkaGroupConsumer:
         with _retryable():
             self._notice_lost_memory()
             self._notice_hanging_join()
+            self._apply_pauses()
             batches = self._join()
             if not batches:
-                self._apply_pauses()
                 batches = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=MAX_RECORDS)
         return [
             Received(

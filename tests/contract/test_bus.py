@@ -94,6 +94,33 @@ class TestConsumer:
         found += poll_until(consumer, lambda more: len(found) + len(more) >= 200)
         assert [r.offset for r in found] == list(range(200))
 
+    def test_a_rebalance_does_not_wake_a_paused_partition(self, bus: Bus) -> None:
+        topic, group = bus.topic(partitions=2), bus.group()
+        both = frozenset({Partition(topic.name, 0), Partition(topic.name, 1)})
+        bus.producer.send(messages(topic, 400))
+        first, second = bus.consumer(group, [topic]), bus.consumer(group, [topic])
+        poll_until(first, lambda found: len(found) > 0)
+        first.pause(both)
+        second.pause(both)
+        woken: list[Received] = []
+
+        def poll(consumer: Consumer) -> None:
+            def shared() -> bool:
+                woken.extend(consumer.poll(0.02))
+                one, other = first.assigned(), second.assigned()
+                return bool(one) and bool(other) and not one & other
+
+            wait_until(shared, PATIENCE_SECONDS, "a rebalance")
+
+        with ThreadPoolExecutor(2) as pool:
+            for polling in [pool.submit(poll, consumer) for consumer in (first, second)]:
+                polling.result()
+        second.close()
+        wait_until(
+            lambda: woken.extend(first.poll(0.02)) or first.assigned() == both, PATIENCE_SECONDS, "another rebalance"
+        )
+        assert woken + first.poll(0.02) == []
+
     def test_two_members_share_the_partitions_and_what_went_is_reported_lost_once(self, bus: Bus) -> None:
         topic, group = bus.topic(partitions=2), bus.group()
         all_parts = {Partition(topic.name, 0), Partition(topic.name, 1)}
