@@ -117,7 +117,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_revoked(self, revoked: Any) -> None:
         self.lost |= {Partition(tp.topic, tp.partition) for tp in revoked}
 
-    def on_partitions_assigned(self, assigned: Any) -> None:
+    def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ARG002 -- kafka-python gives it
         self._when_assigned()
 
 
