@@ -116,9 +116,12 @@ class TestConsumer:
             for polling in [pool.submit(poll, consumer) for consumer in (first, second)]:
                 polling.result()
         second.close()
-        wait_until(
-            lambda: woken.extend(first.poll(0.02)) or first.assigned() == both, PATIENCE_SECONDS, "another rebalance"
-        )
+
+        def alone() -> bool:
+            woken.extend(first.poll(0.02))
+            return first.assigned() == both
+
+        wait_until(alone, PATIENCE_SECONDS, "another rebalance")
         assert woken + first.poll(0.02) == []
 
     def test_two_members_share_the_partitions_and_what_went_is_reported_lost_once(self, bus: Bus) -> None:
