@@ -66,9 +66,8 @@ class Journal:
             self.ledger.open()
             return 0
         self.ledger.open()
-        found = list(self.log.records())
         restored: list[str] = []
-        for record in found:
+        for record in self.log.records():  # one at a time: all their bytes together are no small memory
             entry = json.loads(record.meta)
             if record.payload:
                 self.files.restore(entry["locator"], record.payload)
@@ -78,9 +77,9 @@ class Journal:
         self.files.sync(restored)
         self.ledger.sync()
         self.log.open()
-        if found:
-            get_logger().warning("recovered from the write-ahead log", count=len(found))
-        return len(found)
+        if restored:
+            get_logger().warning("recovered from the write-ahead log", count=len(restored))
+        return len(restored)
 
     def has_room(self) -> bool:
         """Tell whether the ledger takes more: not when nobody has read it for long."""

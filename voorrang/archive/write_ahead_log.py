@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 20.0
 _MAGIC = b"VRWAL001"
 _HEADER = struct.Struct("<8sQQQI")  # magic, serial, checksum, payload bytes, meta bytes
 _CHECKPOINT = "checkpoint.json"
-_FILL_BYTES = 1 << 20
+_FILL_BYTES = _SCAN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,10 @@ class WriteAheadLog:
         self._write_checkpoint(self._serial)
         for path in sorted(self.folder.glob("segment-*")):
             if path.stat().st_size == self.segment_bytes:
-                self._segments.append(_Segment(path, _open_direct(path)))
+                descriptor = _open_direct(path)
+                # Reading it again has cached it, and what is cached would have to be dropped with each record.
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                self._segments.append(_Segment(path, descriptor))
             else:
                 path.unlink()
         while self.grow():
@@ -298,14 +301,15 @@ def _checksum(seed: int, meta: bytes, payload_digest: int) -> int:
 
 def _scan(path: Path, after: int) -> Iterator[tuple[int, int]]:
     """Give number and place of what looks like a record: one that was torn may lie between two that are whole."""
-    if path.stat().st_size < BLOCK:
-        return  # a crash came before it was filled
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for offset in range(0, len(content) - BLOCK + 1, BLOCK):
-            if content[offset : offset + 8] == _MAGIC:
-                serial = _HEADER.unpack_from(content, offset)[1]
-                if serial > after:
-                    yield serial, offset
+    with path.open("rb") as file:
+        piece_at = 0
+        while len(piece := file.read(_SCAN_BYTES)) >= BLOCK:
+            for at in range(0, len(piece) - BLOCK + 1, BLOCK):
+                if piece[at : at + 8] == _MAGIC:
+                    serial = _HEADER.unpack_from(piece, at)[1]
+                    if serial > after:
+                        yield serial, piece_at + at
+            piece_at += len(piece)
 
 
 def _read(path: Path, offset: int, key: int) -> Record | None:
