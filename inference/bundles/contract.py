@@ -92,7 +92,7 @@ class InputContract(_Part):
 
 
 class OperatingPoint(_Part):
-    """A score from which a series is flagged, and what the maker says that it gives; the first is the default."""
+    """A score from which a series is flagged, and what the maker says that it gives; the first is its own choice."""
 
     score: float = Field(ge=0, le=1)
     sensitivity: float | None = Field(default=None, ge=0, le=1)

@@ -22,6 +22,7 @@ from voorrang.bench.slices import Batch, make_batch
 from voorrang.demo.scratch import free_ports
 
 LARGE_ROWS, SMALL_ROWS = 512, 64
+_WARMING = max(ASSOCIATIONS)  # a listener has several processes, and each takes its first instance more slowly
 _SLOW = frozenset({ORTHANC, PYNETDICOM_APP})
 _OF_SMALL = (DCMTK_FORK, VOLATILE, DURABLE, PYNETDICOM_APP)
 NO_NETWORK = "binds every address, and this machine gives no network of its own (root or user namespaces)"
@@ -140,7 +141,7 @@ def _runs(
 
     One start of a receiver differs from the next by more than its rounds do: the fast ones are started anew for each.
     """
-    yield from ((receiver, large, 1, WARM_UP) for receiver in receivers)
+    yield from ((receiver, large, _WARMING, WARM_UP) for receiver in receivers)
     for number in range(1, max(plan.rounds, plan.small_rounds) + 1):
         if number > 1:
             if monotonic() > deadline:
@@ -158,7 +159,7 @@ def _started_anew(receivers: list[Receiver], large: Batch) -> Iterator[tuple[Rec
         if receiver.name not in _SLOW:
             receiver.stop()
             receiver.start()
-            yield receiver, large, 1, WARM_UP
+            yield receiver, large, _WARMING, WARM_UP
 
 
 def _measured(rows: list[Row], plan: Plan) -> str:

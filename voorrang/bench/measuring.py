@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from statistics import median
 from threading import Event as Flag
 from time import monotonic
 from typing import Any
@@ -16,7 +17,7 @@ from voorrang.bench.sending import send
 from voorrang.bench.slices import Batch
 
 IDLE_SECONDS = 15.0
-IDLE_WINDOW_SECONDS = 1.0
+IDLE_WINDOWS, IDLE_WINDOW_SECONDS = 3, 0.7
 WARM_UP = 0  # number of the round whose rows are in no figure
 _MEGA, _GIGA = 1e6, 1e9
 
@@ -135,10 +136,13 @@ def measure(receiver: Receiver, batch: Batch, associations: int, round_number: i
 
 
 def _idle_cpu_share(receiver: Receiver) -> float:
-    """Measure what a receiver uses while nothing comes, of one processor."""
-    before = sum(receiver.usage().own.values())
-    Flag().wait(IDLE_WINDOW_SECONDS)
-    return (sum(receiver.usage().own.values()) - before) / IDLE_WINDOW_SECONDS
+    """Measure what a receiver uses while nothing comes, of one processor: the median of windows, for it may tidy up."""
+    shares = []
+    for _ in range(IDLE_WINDOWS):
+        before = sum(receiver.usage().own.values())
+        Flag().wait(IDLE_WINDOW_SECONDS)
+        shares.append((sum(receiver.usage().own.values()) - before) / IDLE_WINDOW_SECONDS)
+    return median(shares)
 
 
 def _spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

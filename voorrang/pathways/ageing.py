@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, int | float):  # YAML reads 18:00 as the number 1080
+        raise ValueError('a time of day is written in quotes, as "18:00"')
+    return value
+
+
+TimeOfDay = Annotated[time, BeforeValidator(_quoted)]
 
 
 class _Part(BaseModel):
@@ -16,8 +25,8 @@ class ServiceHours(_Part):
     """Hours in which exams of a pathway are read: site time, the same on each of `days` (ISO, Monday is 1)."""
 
     days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field(default=(1, 2, 3, 4, 5), min_length=1)
-    opens: time
-    closes: time
+    opens: TimeOfDay
+    closes: TimeOfDay
 
     @model_validator(mode="after")
     def _closes_later(self) -> Self:

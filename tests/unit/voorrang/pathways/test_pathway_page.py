@@ -95,6 +95,7 @@ def test_the_mistake_that_the_page_shows_is_told_in_these_words(tmp_path: Path) 
         ("delay.decided_on", "soon"),
         ("reading.minutes", 0),
         ("ageing.service_hours.closes", "08:00"),
+        ("ageing.service_hours.closes", 1080),  # what YAML makes of 18:00 without quotes
         ("retention.keep_days", 91),
         ("escalation", {"after_minutes": 5}),
         ("escalation.repeat_minutes", 0.5),
