@@ -15,7 +15,7 @@ from ingest.orders.refusing import RefusalReason, RefusedMessageError
 
 _TIME = re.compile(r"(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(\d\d)?(\d\d)?(?:\.(\d{1,4}))?)?([+-]\d{4})?")
 _DATE = re.compile(r"(\d{8})")
-_CODE = re.compile(r"[A-Za-z0-9._+/ -]{1,32}")
+_CODE = re.compile(r"[A-Za-z0-9._+/-]{1,32}")
 _SEX = {"M": "M", "F": "F", "O": "O", "A": "O", "X": "O"}  # HL7 table 0001; unknown is empty in DICOM
 # Identifier types (HL7 table 0203) of a hospital's own numbers, the best first; a national number never goes before.
 _OWN_TYPES = ("PI", "MR", "PT", "")
@@ -52,7 +52,7 @@ def _offset(text: str) -> timezone:
 
 
 def code_of(text: str) -> str:
-    """Return a code; empty for what is no code but words: words may name somebody."""
+    """Return a code; empty for what has a space, or is words in another way: words may name somebody."""
     return text if _CODE.fullmatch(text) else ""
 
 

@@ -153,7 +153,7 @@ def test_question_group_codes_and_procedure() -> None:
 def test_words_are_never_taken_for_codes() -> None:
     found = order(orm(obr={24: "Jansen, Piet", 4: "CT van Jansen & zoon", 31: "Jansen^^"}))
 
-    assert (found.reading_group, found.procedure_code, found.reason_codes) == ("", "CT van Jansen", ())
+    assert (found.reading_group, found.procedure_code, found.reason_codes) == ("", "", ())
 
 
 def test_two_procedures_of_one_accession_number_are_one_order_and_the_higher_urgency_counts() -> None:
