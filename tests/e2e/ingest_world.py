@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import func
 from sqlalchemy import select as select_rows
@@ -249,7 +250,10 @@ def _stop_all(programs: Iterable[Program]) -> None:
 def require_same(world: IngestWorld, sent: Sequence[Outgoing]) -> None:
     """Check that the sender's list is the archive's list, byte by byte, each instance with one row and no conflict."""
     mine = {one.sop_instance_uid: one.data_set for one in sent}
-    wait_until(lambda: _count(world) >= len(mine), SETTLE_SECONDS, "rows of everything that was sent")
+    try:
+        wait_until(lambda: _count(world) >= len(mine), SETTLE_SECONDS, "rows of everything that was sent")
+    except TimeoutError as error:
+        pytest.fail(f"{error}: {_what_is_missing(world, set(mine))}")
     stored = world.stored()
     assert stored.keys() == mine.keys()
     assert [uid for uid in mine if stored[uid] != mine[uid]] == []
@@ -258,6 +262,15 @@ def require_same(world: IngestWorld, sent: Sequence[Outgoing]) -> None:
     assert {Path(row.locator).stem for row in rows} == set(mine)
     assert world.rows(select_rows(conflict.c.locator)) == []
     assert list(world.archive.incoming.iterdir()) == []
+
+
+def _what_is_missing(world: IngestWorld, sent: set[str]) -> str:
+    """Say which instances have no row, where they are, and what the programs said last."""
+    missing = sent - {row.sop_instance_uid for row in world.rows(select_rows(instance.c.sop_instance_uid))}
+    archive = world.settings.archive_dir
+    files = [str(path.relative_to(archive)) for uid in missing for path in archive.rglob(f"*{uid}*")]
+    said = "".join(f"\n{' '.join(one.command)}: {one.said()[-3000:]}" for one in world.programs)
+    return f"{len(missing)} of {len(sent)}; files {files}; taken in to {world.taken_in_to()}{said}"
 
 
 def require_complete(world: IngestWorld, sent: Sequence[Outgoing]) -> None:
