@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import JSON, Column, DateTime, Integer, MetaData, String, Table
 
 metadata = MetaData()
+
+
+def _identity() -> tuple[Column[Any], ...]:
+    return (
+        Column("series_instance_uid", String(64), primary_key=True),
+        Column("series_revision", Integer, primary_key=True),
+        Column("model_id", String(64), primary_key=True),
+        Column("version", String(32), primary_key=True),
+        Column("weights_digest", String(64), primary_key=True),
+        Column("run", Integer, primary_key=True),
+    )
+
+
+def _answer() -> tuple[Column[Any], ...]:
+    return (
+        Column("state", String(16), nullable=False),
+        Column("outcome", JSON, nullable=False),
+        Column("scored_at", DateTime(timezone=True), nullable=False),
+    )
+
 
 # What models said themselves, scores and failures; one result per identity, whatever is retried and whichever pathway
 # asked: the primary key is the identity of a finding.
 result = Table(
     "inference_result",
     metadata,
-    Column("series_instance_uid", String(64), primary_key=True),
-    Column("series_revision", Integer, primary_key=True),
-    Column("model_id", String(64), primary_key=True),
-    Column("version", String(32), primary_key=True),
-    Column("weights_digest", String(64), primary_key=True),
-    Column("run", Integer, primary_key=True),
-    Column("state", String(16), nullable=False),
-    Column("outcome", JSON, nullable=False),
-    Column("scored_at", DateTime(timezone=True), nullable=False),
+    *_identity(),
+    *_answer(),
 )
 
 # What each pathway was told: its own gate's refusal, or what the model said, worth what was counted on this pathway. An
@@ -27,16 +42,9 @@ result = Table(
 pathway_result = Table(
     "inference_pathway_result",
     metadata,
-    Column("series_instance_uid", String(64), primary_key=True),
-    Column("series_revision", Integer, primary_key=True),
-    Column("model_id", String(64), primary_key=True),
-    Column("version", String(32), primary_key=True),
-    Column("weights_digest", String(64), primary_key=True),
-    Column("run", Integer, primary_key=True),
+    *_identity(),
     Column("pathway", String(63), primary_key=True),
-    Column("state", String(16), nullable=False),
-    Column("outcome", JSON, nullable=False),
-    Column("scored_at", DateTime(timezone=True), nullable=False),
+    *_answer(),
 )
 
 # How often workers began to read what an event asks for and were gone before they had answered.

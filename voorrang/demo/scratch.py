@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from voorrang.settings import Settings
 START_SECONDS = 90
 STOP_SECONDS = 40
 AE_TITLE = "VOORRANG"
+_NOT_OF_CONNECTIONS = range(12_000, 20_000)  # Linux gives connections 32768 and above, other systems 49152
 _PORTS = (
     "kafka_embedded_port",
     "dicom_port",
@@ -199,9 +201,16 @@ class ScratchStack:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports on loopback that nobody has just now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """
+    Return ports on loopback that nobody has just now.
+
+    They are below those that the system gives to connections, so that none is taken while its service starts again.
+    """
+    found: list[int] = []
+    for port in SystemRandom().sample(_NOT_OF_CONNECTIONS, len(_NOT_OF_CONNECTIONS)):
+        if len(found) == count:
+            break
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
