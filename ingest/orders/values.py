@@ -52,7 +52,7 @@ def _offset(text: str) -> timezone:
 
 
 def code_of(text: str) -> str:
-    """Return a code; empty for what has a space, or is words in another way: words may name somebody."""
+    """Return a code; empty for what has a space or a sign that codes lack, since words may name somebody."""
     return text if _CODE.fullmatch(text) else ""
 
 
