@@ -6,18 +6,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset, read_partial
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from voorrang.dicom.header_reading import header_from_dataset
 from voorrang.dicom.headers import InstanceHeader
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 T = TypeVar("T")
 HEAD_BYTES = 256 << 10  # the beginning of a file that is enough to read its head
@@ -65,6 +62,27 @@ def read_head(part10: bytes, *, is_whole: bool = True) -> Dataset:
     except Exception as error:  # the listener refuses it, and recovery passes over it: both say so
         raise UnreadableInstanceError(type(error).__name__) from error
     return ds
+
+
+def read_file_meta(ds: Dataset) -> Dataset:
+    """
+    Return group 0002 of a head, every value of it read: pydicom looks at one when it is asked for.
+
+    Raises
+    ------
+    UnreadableInstanceError
+        When a value cannot be read, as where a crash of the machine left a part of it.
+    """
+    try:
+        list(ds.file_meta)
+    except Exception as error:  # recovery passes over it, and says so
+        raise UnreadableInstanceError(type(error).__name__) from error
+    return ds.file_meta
+
+
+def sender_of(ds: Dataset) -> str:
+    """Return who sent a file of ours (0002,0017); empty where that cannot be read."""
+    return _text(getattr(ds, "file_meta", Dataset()), "SendingApplicationEntityTitle")
 
 
 def _read(part10: bytes, is_whole: bool) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,7 +13,7 @@ from ingest.admission import purpose_of
 from ingest.identities import study_identity
 from ingest.intake import IntakeWorker
 from ingest.part10 import kept_purpose
-from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, received_head
+from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_file_meta, read_head, received_head, sender_of
 from ingest.taking import ReceivedInstance
 from voorrang.logs import get_logger
 from voorrang.runtime import Runtime
@@ -51,34 +52,43 @@ def recover(runtime: Runtime, intake: IntakeWorker, before: datetime | None = No
 
 
 def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
-    settings = runtime.settings
     for locator in locators:
         try:
-            path = runtime.archive.path(locator)
-            with path.open("rb") as file:
-                beginning = file.read(HEAD_BYTES)
-            ds = read_head(beginning, is_whole=len(beginning) < HEAD_BYTES)
-            head = received_head(ds)
+            yield _received(runtime, locator)
         except FileNotFoundError:
             continue  # retention was quicker
-        except UnreadableInstanceError:
-            get_logger().error("stored instance cannot be read")
-            continue
-        sender = str(ds.file_meta.get("SendingApplicationEntityTitle", "")).strip()
-        called = str(ds.file_meta.get("ReceivingApplicationEntityTitle", "")).strip()
-        rule = settings.senders.get(sender)
-        identity = study_identity(head, runtime.keys, rule.default_issuer if rule else "")
-        header = head.header
-        request = StoreRequest(header.sop_class_uid, header.sop_instance_uid, sender, called)
-        yield ReceivedInstance(
-            header_values=header.to_json(),
-            patient_key=identity.patient.patient_key,
-            order_key=identity.order_key,
-            identity=runtime.keys.identity_digest(repr(head).encode()),
-            purpose=kept_purpose(ds.file_meta) or purpose_of(request, settings.called_ae_titles) or settings.purpose,
-            sender=sender,
-            locator=locator,
-            size_bytes=path.stat().st_size,
-            received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-            outcome="new",
-        )
+        except UnreadableInstanceError as error:
+            get_logger().error("stored instance cannot be read", reason=str(error))
+
+
+def _received(runtime: Runtime, locator: str) -> ReceivedInstance:
+    with runtime.archive.path(locator).open("rb") as file:
+        beginning = file.read(HEAD_BYTES)
+        stat = os.fstat(file.fileno())
+    ds = read_head(beginning, is_whole=len(beginning) < HEAD_BYTES)
+    head, file_meta = received_head(ds), read_file_meta(ds)
+    header = head.header
+    if runtime.archive.uids(locator) != (
+        header.study_instance_uid,
+        header.series_instance_uid,
+        header.sop_instance_uid,
+    ):
+        raise UnreadableInstanceError("UIDs are not those of its name")  # cut off before them, or another file's blocks
+    settings = runtime.settings
+    sender = sender_of(ds)
+    called = str(file_meta.get("ReceivingApplicationEntityTitle", "")).strip()
+    rule = settings.senders.get(sender)
+    identity = study_identity(head, runtime.keys, rule.default_issuer if rule else "")
+    request = StoreRequest(header.sop_class_uid, header.sop_instance_uid, sender, called)
+    return ReceivedInstance(
+        header_values=header.to_json(),
+        patient_key=identity.patient.patient_key,
+        order_key=identity.order_key,
+        identity=runtime.keys.identity_digest(repr(head).encode()),
+        purpose=kept_purpose(file_meta) or purpose_of(request, settings.called_ae_titles) or settings.purpose,
+        sender=sender,
+        locator=locator,
+        size_bytes=stat.st_size,
+        received_at=datetime.fromtimestamp(stat.st_mtime, UTC),
+        outcome="new",
+    )

@@ -12,7 +12,7 @@ from threading import Event as Flag
 from ingest.accounting import Accountant
 from ingest.answering import on_findings_scored
 from ingest.assembling import Assembler
-from ingest.boots import current_boot, is_settled
+from ingest.boots import current_boot, is_restored, is_settled
 from ingest.deleting import finish_removals
 from ingest.desk import Desk
 from ingest.hashing import Hasher
@@ -30,6 +30,7 @@ from voorrang.stack.supervising import Supervisor
 
 ASSEMBLE_EVERY_SECONDS = 0.25
 ACCOUNT_EVERY_SECONDS = 5.0
+RESTORED_EVERY_SECONDS = 0.25
 FETCH_WAIT_MS = 500  # it only notes what was answered; to ask often costs a tenth of a processor
 NICENESS = 10  # whoever sends waits for the listener; for this process nobody does
 
@@ -60,6 +61,7 @@ def assemble(settings: Settings) -> int:
     hasher = Hasher(runtime, intake.is_quiet)
     runtime.consume({"findings-scored": partial(on_findings_scored, runtime)})
     serve_orders(runtime)
+    _await_restored(runtime)
     runtime.work("intake", intake.run)
     runtime.work("hashing", hasher.run)
     runtime.work("recovery", partial(_recover, runtime, intake, accountant, began_at))
@@ -90,9 +92,18 @@ def _finish_removals(desk: Desk) -> None:
         get_logger().warning("removals wait", reason=str(error))
 
 
+def _await_restored(runtime: Runtime) -> None:
+    """Wait for the listener after a crash of the machine: identities, hashes and rows are made of what files hold."""
+    boot = current_boot()
+    if not is_restored(runtime.archive, boot):
+        get_logger().warning("waits until the listener has brought back what a crash of the machine took")
+    while not is_restored(runtime.archive, boot) and not runtime.stop.wait(RESTORED_EVERY_SECONDS):
+        pass
+
+
 def _recover(runtime: Runtime, intake: IntakeWorker, accountant: Accountant, began_at: datetime) -> None:
     # First a moment: a file has its name shortly before the ledger speaks of it, and is then no stray. After a crash of
-    # the machine the listener sets aside what may be torn: that is to get no row.
+    # the machine the listener sets aside what may be torn and nobody was answered for: that is to get no row.
     boot = current_boot()
     while not runtime.stop.wait(1.0) and (intake.has_unread() or not is_settled(runtime.archive, boot)):
         pass

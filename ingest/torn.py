@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ingest.boots import tell_boot, told_boot
 from ingest.ledger import REFUSAL, LedgerWriter, Position, encode_entry, read_entries
-from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head
+from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, sender_of
 from voorrang.archive.archive import SUFFIX, Archive
 from voorrang.archive.durable import refusing_when_full, sync_folder
 from voorrang.archive.write_ahead_log import WriteAheadLog
@@ -145,10 +145,9 @@ def _sender(path: Path) -> str:
     with path.open("rb") as file:
         beginning = file.read(HEAD_BYTES)
     try:
-        file_meta = read_head(beginning, is_whole=False).file_meta
-    except (UnreadableInstanceError, AttributeError):
+        return sender_of(read_head(beginning, is_whole=False))
+    except UnreadableInstanceError:
         return ""
-    return str(file_meta.get("SendingApplicationEntityTitle", "")).strip()
 
 
 def _logs(archive: Archive) -> Path:

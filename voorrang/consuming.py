@@ -23,7 +23,7 @@ from typing import Any
 from voorrang.bus import Consumer, Message, Partition, Producer, Received
 from voorrang.errors import InvalidMessageError, RetryableError
 from voorrang.events.envelope import Event, decode
-from voorrang.logs import get_logger
+from voorrang.logs import get_logger, of_defect
 from voorrang.metrics import EVENTS_DEAD_LETTERED, EVENTS_HANDLED, EVENTS_SKIPPED
 from voorrang.purpose import Purpose
 from voorrang.topics import DEAD_LETTER_SUFFIX
@@ -175,7 +175,7 @@ class ConsumerLoop:
                 return self._dead_letter(message, error.code, event)
             except Exception as error:  # noqa: BLE001 - a defect: retried, then dead-lettered by name, never swallowed
                 defects += 1
-                get_logger().error("handler failed", type=event.type, reason=type(error).__name__, attempt=defects)
+                get_logger().error("handler failed", type=event.type, attempt=defects, **of_defect(error))
                 get_logger().debug("handler failed", exc_info=True)
                 if defects >= ATTEMPTS:
                     return self._dead_letter(message, f"defect_{type(error).__name__}", event)

@@ -6,6 +6,8 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from traceback import StackSummary, walk_tb
 from typing import Any
 
 import structlog
@@ -13,6 +15,7 @@ import structlog
 # Five numbers joined by dots, or three that are long together, as a UID made from a UUID is (2.25.…); no address or
 # version number looks like that.
 UID_PATTERN = re.compile(r"[0-9]+(?:\.[0-9]+){4,}|(?=[0-9.]{20})[0-9]+(?:\.[0-9]+){2,}")
+_FRAMES = 4
 _CHATTY = ("kafka", "pynetdicom", "pydicom", "uvicorn", "alembic", "asyncio", "py.warnings")
 
 Event = MutableMapping[str, Any]
@@ -67,6 +70,13 @@ def get_logger() -> structlog.stdlib.BoundLogger:
     """Return the logger; everything bound to it goes into each line."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger()
     return logger
+
+
+def of_defect(error: BaseException) -> dict[str, str]:
+    """Return what a line says of a defect: its type, and the files and lines it came through; its text may quote."""
+    through = StackSummary.extract(walk_tb(error.__traceback__), lookup_lines=False)[-_FRAMES:]
+    at = " > ".join(f"{'/'.join(Path(one.filename).parts[-2:])}:{one.lineno}" for one in through)
+    return {"reason": type(error).__name__, "at": at}
 
 
 def drop_identifiers(_: Any, method: str, event: Event) -> Event:

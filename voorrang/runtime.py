@@ -24,7 +24,7 @@ from voorrang.events.envelope import Event, event_id
 from voorrang.events.records import Record
 from voorrang.identifiers import SiteKeys
 from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin, KafkaGroupConsumer, KafkaMessageProducer
-from voorrang.logs import configure_logging, get_logger
+from voorrang.logs import configure_logging, get_logger, of_defect
 from voorrang.migrating import require_current
 from voorrang.observing import serve_metrics
 from voorrang.outbox import insert_once
@@ -146,7 +146,7 @@ class Runtime:
             try:
                 run()
             except Exception as error:  # noqa: BLE001 - the service ends by it, and says of what
-                get_logger().error("service ends", thread=name, reason=type(error).__name__)
+                get_logger().error("service ends", thread=name, **of_defect(error))
                 get_logger().debug("service ends", exc_info=True)
                 self.failed = True
                 self.stop.set()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread, stack_size
 
+from ingest.boots import current_boot, tell_restored
 from ingest.ledger import LedgerWriter
 from ingest.listening.alone import only_listener
 from ingest.listening.configuration import ListenerConfiguration
@@ -51,6 +52,8 @@ def main(told: ListenerConfiguration) -> int:
 
         workers = Workers(count, work, lambda _, pid: archive.drop_parts(f"{pid}-"))
         if workers.start(stop):
+            _tell_restored(told, archive)
+            workers.let_go_on()
             tell_ready()
             get_logger().info("ready", processes=count)
             workers.keep(stop)
@@ -121,6 +124,15 @@ def _recover_left_over(told: ListenerConfiguration, archive: Archive, count: int
     for folder in (told.archive_dir / "write-ahead").glob("[0-9]*"):
         if told.is_durable and int(folder.name) >= count:
             open_journal(told, archive, int(folder.name)).close()
+
+
+def _tell_restored(told: ListenerConfiguration, archive: Archive) -> None:
+    """Tell who assembles that no file is torn any more: every process has recovered."""
+    try:
+        if told.is_durable:
+            tell_restored(archive, current_boot())
+    except OSError as error:
+        raise ConfigurationError(f"{archive.root}: {error.strerror}; free some room") from error
 
 
 def _stop_on_signal() -> Flag:

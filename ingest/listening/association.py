@@ -37,7 +37,7 @@ from ingest.listening.protocol import (
 )
 from ingest.listening.receiving import Receiver
 from ingest.tally import Count
-from voorrang.logs import get_logger
+from voorrang.logs import get_logger, of_defect
 
 MIN_BYTES_PER_SECOND = 10_000
 _NAGGED = (TimeoutError, BlockingIOError, ssl.SSLWantReadError)
@@ -248,7 +248,7 @@ class Association:
         try:
             status = self.receiver.finish(self._incoming, store, syntax)
         except Exception as error:  # noqa: BLE001 - answered with a code, counted by the sender; the listener goes on
-            get_logger().error("C-STORE failed", reason=type(error).__name__)
+            get_logger().error("C-STORE failed", **of_defect(error))
             get_logger().debug("C-STORE failed", exc_info=True)
             status = StoreStatus.OUT_OF_RESOURCES
         self._incoming.drop()

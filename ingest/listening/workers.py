@@ -12,7 +12,7 @@ from threading import Event as Flag
 from time import monotonic
 
 from voorrang.errors import ConfigurationError
-from voorrang.logs import get_logger
+from voorrang.logs import get_logger, of_defect
 from voorrang.parent import end_with_parent, is_orphan
 
 DEATHS_BEFORE_READY = 20  # times the number of processes: the listener gives up then
@@ -39,8 +39,8 @@ class Workers:
     count
         How many.
     work
-        What each does, with its number and what it calls when it is ready, which returns when all are; returns its
-        exit code.
+        What each does, with its number and what it calls when it is ready, which returns when it may go on; returns
+        its exit code.
     on_death
         Called with number and process id of one that died.
     """
@@ -54,7 +54,11 @@ class Workers:
         self._gate, self._keeper = os.pipe()  # closed until all are ready
 
     def start(self, stop: Flag) -> bool:
-        """Start all and wait until each is ready; False when one gave up or died often before, or when told to stop."""
+        """
+        Start all and wait until each is ready, and waits to be let go on; False when it comes to nothing.
+
+        One gave up or died often before, or we are told to stop.
+        """
         gc.collect()
         gc.freeze()  # what was loaded until here stays shared between the processes
         gc.set_threshold(*GC_THRESHOLDS)
@@ -73,8 +77,13 @@ class Workers:
                 ready.discard(number)
             if stop.is_set():
                 return False
-        self._open_gate()
         return True
+
+    def let_go_on(self) -> None:
+        """Let go on what waits until all are ready."""
+        if self._keeper >= 0:
+            os.close(self._keeper)
+            self._keeper = -1
 
     def keep(self, stop: Flag) -> None:
         """Replace what dies until told to stop."""
@@ -84,7 +93,7 @@ class Workers:
 
     def end(self) -> None:
         """Ask all to stop, wait, and kill what does not."""
-        self._open_gate()
+        self.let_go_on()
         for pid in self._pids.values():
             os.kill(pid, signal.SIGTERM)
         deadline = monotonic() + STOP_SECONDS
@@ -98,11 +107,6 @@ class Workers:
     def _tell_ready(self, number: int) -> None:
         os.write(self._writing, bytes([number]))
         os.read(self._gate, 1)  # nothing: its other end is closed when all are ready
-
-    def _open_gate(self) -> None:
-        if self._keeper >= 0:
-            os.close(self._keeper)
-            self._keeper = -1
 
     def _replace(self, number: int, pid: int, stop: Flag) -> None:
         get_logger().error("a listening process died; it is replaced", number=number)
@@ -126,14 +130,14 @@ class Workers:
             return
         code = 1
         try:
-            self._open_gate()  # our end of it
+            self.let_go_on()  # our end of it
             end_with_parent()
             if not is_orphan(parent):
                 code = self._work(number, lambda: self._tell_ready(number))
         except ConfigurationError as problem:
             sys.stderr.write(f"voorrang: {problem}\n")
         except Exception as error:  # noqa: BLE001 - told here; whoever forked us sees that we ended, and forks anew
-            get_logger().error("a listening process failed", number=number, reason=type(error).__name__)
+            get_logger().error("a listening process failed", number=number, **of_defect(error))
             get_logger().debug("a listening process failed", exc_info=True)
         finally:
             sys.stderr.flush()

@@ -24,7 +24,7 @@ from ingest.orders.blocks import read_block
 from ingest.orders.refusing import RefusalReason, RefusedMessageError
 from ingest.orders.taking import take_message
 from voorrang.errors import ConfigurationError
-from voorrang.logs import get_logger
+from voorrang.logs import get_logger, of_defect
 from voorrang.settings import Settings
 
 MAX_CONNECTIONS = 64
@@ -176,6 +176,6 @@ class MessageListener:
         try:
             return take_message(self.post, raw, refused_for)
         except Exception as error:  # noqa: BLE001 - a defect: named, kept with its message, and answered with AE
-            get_logger().error("message failed", reason=type(error).__name__)
+            get_logger().error("message failed", **of_defect(error))
             get_logger().debug("message failed", exc_info=True)
             return take_message(self.post, raw, RefusedMessageError(RefusalReason.DEFECT))

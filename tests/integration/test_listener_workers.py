@@ -66,7 +66,9 @@ def work(number, on_ready):
 
 workers = Workers(3, work, lambda number, pid: None)
 workers.start(Event())
-while os.fstat(told).st_size < 3 * len("recovered hears "):
+os.write(told, b"told\\n")
+workers.let_go_on()
+while os.fstat(told).st_size < len("told ") + 3 * len("recovered hears "):
     Event().wait(0.01)
 workers.end()
 """
@@ -75,4 +77,4 @@ workers.end()
 def test_nobody_is_heard_before_every_process_has_recovered(tmp_path: Path) -> None:
     told = tmp_path / "told"
     subprocess.run([sys.executable, "-c", GATE, str(told)], timeout=60, check=True)
-    assert told.read_text().split() == ["recovered"] * 3 + ["hears"] * 3
+    assert told.read_text().split() == ["recovered"] * 3 + ["told"] + ["hears"] * 3

@@ -84,10 +84,17 @@ def kept(machine: Machine) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.glob("*")) if path.suffix != ".reason"]
 
 
-CONTENTS = [None, file_of(make_ct(1)), b"\0" * 700, b"x"]
+def blank_within_its_group_2() -> bytes:
+    """Return a file whose first blocks came to the disk up to a VR that no reader of DICOM knows then."""
+    whole = file_of(make_ct(1))
+    at = whole.index(b"\x02\x00\x17\x00AE") + 5  # (0002,0017) Sending Application Entity Title
+    return whole[:at] + bytes(len(whole) - at)
 
 
-@pytest.mark.parametrize("content", CONTENTS, ids=["cut off", "whole", "blank", "a byte"])
+CONTENTS = [None, file_of(make_ct(1)), b"\0" * 700, b"x", blank_within_its_group_2()]
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=["cut off", "whole", "blank", "a byte", "blank from its group 2 on"])
 def test_what_was_under_way_is_in_quarantine_and_what_is_sent_again_is_no_conflict(
     machine: Machine, content: bytes | None
 ) -> None:

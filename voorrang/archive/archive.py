@@ -188,6 +188,11 @@ class Archive:
         """Tell whether a locator is of an instance kept beside another of the same UID."""
         return CONFLICT in locator
 
+    def uids(self, locator: str) -> tuple[str, str, str]:
+        """Return the UIDs of study, series and instance under which an instance lies, a conflict too."""
+        study, series, name = locator.split("/")[-3:]
+        return study, series, name.removesuffix(SUFFIX).partition(CONFLICT)[0]
+
     def locator(self, path: Path | str) -> str:
         """Return the locator of a path within."""
         return str(path)[len(str(self.root)) + 1 :]

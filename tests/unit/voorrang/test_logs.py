@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from threading import Thread
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.worklist_world import logging_restored
-from voorrang.logs import UID_PATTERN, configure_logging, get_logger
+from voorrang.logs import UID_PATTERN, configure_logging, get_logger, of_defect
 
 UID = "1.2.826.0.1.3680043.8.498.77"
 UUID_UID = "2.25.329800735698586629295641978511506172918"
@@ -81,6 +82,18 @@ def test_traceback_is_written_at_debug_only(log_lines: LogLines) -> None:
     above, at_debug = log_lines()
     assert "Alida" not in json.dumps(above)
     assert "ValueError: Testnaam^Alida" in at_debug["exception"]
+
+
+def test_a_defect_says_where_it_was_and_not_of_whom(log_lines: LogLines) -> None:
+    configure_logging("ingest", "INFO")
+    try:
+        raise KeyError("Testnaam^Alida")
+    except KeyError as error:
+        get_logger().error("service ends", **of_defect(error))
+
+    [line] = log_lines()
+    assert line["reason"] == "KeyError"
+    assert re.fullmatch(r"voorrang/test_logs\.py:\d+", line["at"])
 
 
 def test_debug_lines_are_dropped_at_info(log_lines: LogLines) -> None:
