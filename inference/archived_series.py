@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
@@ -18,6 +19,10 @@ from voorrang.logs import get_logger
 from voorrang.pathways.criteria import SeriesCriteria
 
 ATTEMPTS_TO_READ = 3
+
+
+class DamagedInstanceError(OSError):
+    """A file is not what was received: blocks that a crash took read as zeros, and a bleed in them is none."""
 
 
 def read_archived(
@@ -73,6 +78,7 @@ def read_archived(
             why = Failure.INSTANCE_MISSING
             break
         except OSError as error:
+            why = Failure.INSTANCE_DAMAGED if isinstance(error, DamagedInstanceError) else Failure.ARCHIVE_UNREADABLE
             get_logger().warning("archive", reason=type(error).__name__, attempt=attempt)
             if attempt < ATTEMPTS_TO_READ:
                 wait(attempt)
@@ -93,10 +99,19 @@ def gate_archived(
 def _opening(
     archive: Archive, entries: Sequence[ManifestEntry]
 ) -> tuple[list[InstanceHeader], Callable[[InstanceHeader], BinaryIO]]:
-    locators = {entry.header.sop_instance_uid: entry.locator for entry in entries}
+    by_uid = {entry.header.sop_instance_uid: entry for entry in entries}
 
     def open_instance(header: InstanceHeader) -> BinaryIO:
-        """Open the file of a header."""
-        return archive.path(locators[header.sop_instance_uid]).open("rb")
+        """Open the file of a header, if it is as it was received."""
+        entry = by_uid[header.sop_instance_uid]
+        file = archive.path(entry.locator).open("rb")
+        try:
+            if entry.content_sha256 and hashlib.file_digest(file, "sha256").hexdigest() != entry.content_sha256:
+                raise DamagedInstanceError
+            file.seek(0)
+        except OSError:
+            file.close()
+            raise
+        return file
 
     return [entry.header for entry in entries], open_instance

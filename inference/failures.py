@@ -16,6 +16,7 @@ class Failure(StrEnum):
     WORKER_DIED = "worker_died"
     MANIFEST_UNREADABLE = "manifest_unreadable"
     INSTANCE_MISSING = "instance_missing_in_archive"
+    INSTANCE_DAMAGED = "instance_damaged_in_archive"
     ARCHIVE_UNREADABLE = "archive_unreadable"
 
 
@@ -28,6 +29,7 @@ _SENTENCES = {
     Failure.WORKER_DIED: "the worker died each time it began to read this series",
     Failure.MANIFEST_UNREADABLE: "the manifest of the series cannot be read",
     Failure.INSTANCE_MISSING: "an instance of the series is no longer in the archive",
+    Failure.INSTANCE_DAMAGED: "an instance of the series is not as it was received: the archive's disk has damaged it",
     Failure.ARCHIVE_UNREADABLE: "the archive cannot be read",
 }
 

@@ -13,7 +13,7 @@ from ingest.study_announcing import announce_study, origin_of
 from ingest.verdict_wording import verdict_text
 from voorrang.archive import ArchiveFullError
 from voorrang.database import Connection
-from voorrang.dicom.manifest import ManifestEntry, encode_manifest, instances_digest
+from voorrang.dicom.manifest import encode_manifest, instances_digest
 from voorrang.errors import RetryableError
 from voorrang.events.records import Lane, SeriesCompleted, SeriesConfirmed
 from voorrang.metrics import SERIES_COMPLETED
@@ -79,12 +79,10 @@ class Assembler:
             instances = store.series_instances(connection, claim.series_instance_uid)
         if len(instances) != claim.instance_count:
             return  # more came while we judged: judge again with them
-        digest = instances_digest(header.sop_instance_uid for header, _ in instances)
-        content = encode_manifest([ManifestEntry(header, locator) for header, locator in instances])
+        digest = instances_digest(one.header.sop_instance_uid for one in instances)
+        content = encode_manifest(instances)
         try:
-            manifest = self.runtime.archive.store_manifest(
-                claim.study_instance_uid, claim.series_instance_uid, digest, content
-            )
+            manifest = self.runtime.archive.store_manifest(claim.study_instance_uid, claim.series_instance_uid, content)
         except ArchiveFullError as error:
             raise RetryableError(f"archive: {error}") from error
         with self.runtime.database.write() as connection:

@@ -53,7 +53,7 @@ class Gatherer:
         if known is not None and instance_count in (known[0], None):
             return known[1]
         with self.runtime.database.read() as connection:
-            headers = [header for header, _ in store.series_instances(connection, series_instance_uid)]
+            headers = [one.header for one in store.series_instances(connection, series_instance_uid)]
         geometry = series_geometry(headers)
         self._geometries[series_instance_uid] = (len(headers), geometry)
         return geometry

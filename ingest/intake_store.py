@@ -47,11 +47,14 @@ class Inserted:
         Came for another purpose before, and have the row now.
     strange
         Lie beside instances of another series or study that have their UIDs: they have no row, and nobody reads them.
+    again
+        Have their row; somebody had removed the file, or a crash of the machine had torn it, and it was written anew.
     """
 
     new: list[ReceivedInstance] = field(default_factory=list)
     raised: list[ReceivedInstance] = field(default_factory=list)
     strange: list[ReceivedInstance] = field(default_factory=list)
+    again: list[ReceivedInstance] = field(default_factory=list)
 
 
 def insert_instances(connection: Connection, batch: Sequence[ReceivedInstance], served: Purpose) -> Inserted:
@@ -62,6 +65,21 @@ def insert_instances(connection: Connection, batch: Sequence[ReceivedInstance], 
     gets a row beside. What comes for the purpose that is served takes the place of what came for another, which gets
     the row beside then.
     """
+    done = _sort_out(connection, batch, served)
+    if done.again:
+        locators = [one.locator for one in done.again]
+        connection.execute(update(instance).where(instance.c.locator.in_(locators)).values(content_sha256=""))
+    if done.raised:
+        uids = [one.sop_instance_uid for one in done.raised]
+        connection.execute(delete(conflict).where(conflict.c.locator.in_([one.locator for one in done.raised])))
+        connection.execute(delete(instance).where(instance.c.sop_instance_uid.in_(uids)))
+    if done.new or done.raised:
+        connection.execute(insert(instance), [_row(one) for one in (*done.new, *done.raised)])
+    return done
+
+
+def _sort_out(connection: Connection, batch: Sequence[ReceivedInstance], served: Purpose) -> Inserted:
+    """Tell what becomes of instances, and write down those that lie beside others."""
     known = _known(connection, {one.sop_instance_uid for one in batch})
     done = Inserted()
     for one in batch:
@@ -74,18 +92,14 @@ def insert_instances(connection: Connection, batch: Sequence[ReceivedInstance], 
             if held.locator != mine.locator:
                 _put_beside(connection, one, held)
         else:
+            if held is not None and held.locator == mine.locator and one.outcome == "new":
+                done.again.append(one)
             if held is None or held.locator != mine.locator:
                 _put_beside(connection, one, mine)
                 if held is not None and held.whose != mine.whose:
                     done.strange.append(one)
             continue
         known[one.sop_instance_uid] = mine
-    if done.raised:
-        uids = [one.sop_instance_uid for one in done.raised]
-        connection.execute(delete(conflict).where(conflict.c.locator.in_([one.locator for one in done.raised])))
-        connection.execute(delete(instance).where(instance.c.sop_instance_uid.in_(uids)))
-    if done.new or done.raised:
-        connection.execute(insert(instance), [_row(one) for one in (*done.new, *done.raised)])
     return done
 
 

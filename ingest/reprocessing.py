@@ -13,7 +13,7 @@ from voorrang.archive import ArchiveFullError
 from voorrang.database import Connection
 from voorrang.dicom.geometry import series_geometry
 from voorrang.dicom.headers import InstanceHeader
-from voorrang.dicom.manifest import ManifestEntry, encode_manifest, instances_digest
+from voorrang.dicom.manifest import encode_manifest, instances_digest
 from voorrang.errors import ConfigurationError, RetryableError
 from voorrang.events.records import SeriesCompleted
 
@@ -95,13 +95,14 @@ def _record(desk: Desk, claim: ClaimRow) -> SeriesCompleted:
     with desk.database.read() as connection:
         instances = store.series_instances(connection, claim.series_instance_uid)
         told = _told(connection, claim)
-    headers = [header for header, _ in instances]
+    headers = [one.header for one in instances]
     digest = instances_digest(header.sop_instance_uid for header in headers)
     if digest != claim.instances_digest:
         raise RetryableError(CHANGED)
-    content = encode_manifest([ManifestEntry(header, locator) for header, locator in instances])
     try:
-        manifest = desk.archive.store_manifest(claim.study_instance_uid, claim.series_instance_uid, digest, content)
+        manifest = desk.archive.store_manifest(
+            claim.study_instance_uid, claim.series_instance_uid, encode_manifest(instances)
+        )
     except ArchiveFullError as error:
         raise RetryableError(f"archive: {error}; free some disk and give the command again") from error
     if told is not None:

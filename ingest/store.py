@@ -13,6 +13,7 @@ from ingest.standing_store import is_rejected, serves, stands
 from ingest.tables import answer, claim, conflict, instance, refusal, removal, series, study
 from voorrang.clock import utc
 from voorrang.dicom.headers import InstanceHeader
+from voorrang.dicom.manifest import ManifestEntry
 from voorrang.events.records import Claim
 from voorrang.outbox import insert_once
 from voorrang.purpose import Purpose
@@ -208,14 +209,14 @@ def series_heads(connection: Connection, study_instance_uid: str) -> list[Instan
     return [InstanceHeader.from_json(row.header) for row in rows]
 
 
-def series_instances(connection: Connection, series_instance_uid: str) -> list[tuple[InstanceHeader, str]]:
-    """Return header and locator of every instance of a series that stands, by SOP Instance UID."""
+def series_instances(connection: Connection, series_instance_uid: str) -> list[ManifestEntry]:
+    """Return every instance of a series that stands, by SOP Instance UID."""
     rows = connection.execute(
-        select(instance.c.header, instance.c.locator)
+        select(instance.c.header, instance.c.locator, instance.c.content_sha256)
         .where(instance.c.series_instance_uid == series_instance_uid, stands())
         .order_by(instance.c.sop_instance_uid)
     )
-    return [(InstanceHeader.from_json(row.header), row.locator) for row in rows]
+    return [ManifestEntry(InstanceHeader.from_json(row.header), row.locator, row.content_sha256) for row in rows]
 
 
 def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: datetime) -> tuple[int, bool] | None:

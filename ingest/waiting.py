@@ -45,7 +45,7 @@ def waits(
 
 
 def _more_images(connection: Connection, claim: ClaimRow, allowed: Patience, now: datetime) -> str:
-    headers = [header for header, _ in store.series_instances(connection, claim.series_instance_uid)]
+    headers = [one.header for one in store.series_instances(connection, claim.series_instance_uid)]
     has = f"more images: {claim.pathway} series has {len(headers)}"
     if claim.is_forced:
         return f"{has}, goes on as it is now, as an operator said"

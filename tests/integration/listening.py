@@ -27,6 +27,7 @@ from ingest import intake_store, store
 from ingest.accounting import Accountant
 from ingest.admission import Request, StoreStatus
 from ingest.assembling import Assembler
+from ingest.hashing import Hasher
 from ingest.intake import IntakeWorker
 from ingest.ledger import LedgerWriter, read_entries
 from ingest.listening.configuration import ListenerConfiguration
@@ -169,7 +170,8 @@ def make_station(database: Database, data_dir: Path, clock: ManualClock, **setti
     intake = IntakeWorker(runtime, runtime.archive.root / "ledger")
     accountant = Accountant(runtime, intake, runtime.archive.root)
     accountant.step()
-    return Station(runtime, broker, clock, receiver.journal, receiver, intake, Assembler(runtime), accountant)
+    assembler = Assembler(runtime, Hasher(runtime).finish_series)
+    return Station(runtime, broker, clock, receiver.journal, receiver, intake, assembler, accountant)
 
 
 def make_receiver(

@@ -90,8 +90,8 @@ class World:
                 connection.execute(insert(instance).values(row))
             if answered is not None:
                 connection.execute(insert(claim).values(claim_row(uid, at, answered)))
-        self.archive.store_manifest(study_uid, uid, "first", b"{}")
-        self.archive.store_manifest(study_uid, uid, "second", b"{}")
+        self.archive.store_manifest(study_uid, uid, b"{}")
+        self.archive.store_manifest(study_uid, uid, b"{ }")
         return uid
 
     def send_again(self, uid: str, indexes: range) -> None:

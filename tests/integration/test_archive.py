@@ -140,7 +140,7 @@ def test_a_link_that_leads_outside_finds_nothing(archive: Archive, root: Path) -
 
 def test_what_a_crash_left_half_written_is_dropped_and_the_rest_kept(archive: Archive, root: Path) -> None:
     stored = store(archive, part10())
-    archive.store_manifest(STUDY, SERIES, "digest", b"{}")
+    archive.store_manifest(STUDY, SERIES, b"{}")
     archive.quarantine(b"bad", "a reason")
     kept = files(root)
     for part in (InstanceFiles(archive).part(), InstanceFiles(archive).part() + "0"):
@@ -171,10 +171,10 @@ def test_an_archive_that_cannot_be_made_is_a_mistake_of_configuration(root: Path
         Archive(root).prepare()
 
 
-def test_a_manifest_is_no_instance_and_stays_as_it_was(archive: Archive) -> None:
-    locator = archive.store_manifest(STUDY, SERIES, "digest", b"first")
-    assert archive.store_manifest(STUDY, SERIES, "digest", b"second") == locator
-    assert archive.store_manifest(STUDY, SERIES, "another", b"second") != locator
+def test_a_manifest_is_no_instance_and_is_named_by_its_content(archive: Archive) -> None:
+    locator = archive.store_manifest(STUDY, SERIES, b"first")
+    assert archive.store_manifest(STUDY, SERIES, b"first") == locator
+    assert archive.store_manifest(STUDY, SERIES, b"second") != locator
     assert archive.read(locator) == b"first"
     assert list(archive.instances()) == []
 

@@ -243,7 +243,7 @@ def test_two_pathways_that_claim_one_series_share_its_revisions(station: Station
 
 def test_a_disk_that_takes_no_manifest_only_delays(station: Station) -> None:
     class FullArchive(Archive):
-        def store_manifest(self, study: str, series: str, name: str, content: bytes) -> str:
+        def store_manifest(self, study: str, series: str, content: bytes) -> str:
             raise ArchiveFullError("full")
 
     station.receive(*make_stack(12))

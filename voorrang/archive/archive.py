@@ -94,10 +94,10 @@ class Archive:
             raise UnsafeIdentifierError("instance UID")
         return f"{folder}/{instance}{SUFFIX}"
 
-    def store_manifest(self, study: str, series: str, name: str, content: bytes) -> str:
-        """Store a small file beside the instances of a series and return its locator; the same name stays as it is."""
+    def store_manifest(self, study: str, series: str, content: bytes) -> str:
+        """Store a small file beside the instances of a series, named by what it holds, and return its locator."""
         folder = Path(self._folder(study, series))
-        path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+        path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.json"
         with refusing_when_full():
             write_once(path, content, self._part())
             for parent in folder_chain(self.root, folder):

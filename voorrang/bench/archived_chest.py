@@ -51,7 +51,7 @@ def archive_chest(archive: Archive, slices: int, rows: int, clock: Clock) -> Ser
         header = read_header(path)
         assert header is not None  # noqa: S101 - we have just written it
         entries.append(ManifestEntry(header, archive.locator(path)))
-    manifest = archive.store_manifest(_STUDY_UID, _SERIES_UID, "1", encode_manifest(entries))
+    manifest = archive.store_manifest(_STUDY_UID, _SERIES_UID, encode_manifest(entries))
     return SeriesCompleted(
         study_instance_uid=_STUDY_UID,
         series_instance_uid=_SERIES_UID,

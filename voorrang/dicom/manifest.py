@@ -12,10 +12,22 @@ from voorrang.dicom.headers import InstanceHeader
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
-    """One instance: its header, and its locator in the archive."""
+    """
+    One instance of a revision.
+
+    Parameters
+    ----------
+    header
+        What it says of itself.
+    locator
+        Where its file lies in the archive.
+    content_sha256
+        SHA-256 (FIPS 180-4) of the file as it was received, in hexadecimal; empty where none was made.
+    """
 
     header: InstanceHeader
     locator: str
+    content_sha256: str = ""
 
 
 def instances_digest(sop_instance_uids: Iterable[str]) -> str:
@@ -25,11 +37,17 @@ def instances_digest(sop_instance_uids: Iterable[str]) -> str:
 
 def encode_manifest(entries: Sequence[ManifestEntry]) -> bytes:
     """Return a manifest as JSON bytes."""
-    values = [{"locator": entry.locator, "header": entry.header.to_json()} for entry in entries]
+    values = [
+        {"locator": entry.locator, "sha256": entry.content_sha256, "header": entry.header.to_json()}
+        for entry in entries
+    ]
     return json.dumps({"manifest": 1, "instances": values}, separators=(",", ":")).encode()
 
 
 def decode_manifest(content: bytes) -> list[ManifestEntry]:
-    """Read a manifest back."""
+    """Read a manifest back; those of before November 2026 hold no hashes."""
     values = json.loads(content)
-    return [ManifestEntry(InstanceHeader.from_json(item["header"]), item["locator"]) for item in values["instances"]]
+    return [
+        ManifestEntry(InstanceHeader.from_json(item["header"]), item["locator"], item.get("sha256", ""))
+        for item in values["instances"]
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,9 @@ def archive_series(
         )
         path = Path(archive.instance_path(str(ds.StudyInstanceUID), uid, str(ds.SOPInstanceUID)))
         path.write_bytes(as_file(ds))
-        entries.append(
-            ManifestEntry(header_from_dataset(ds, str(ds.file_meta.TransferSyntaxUID)), archive.locator(path))
-        )
-    return archive.store_manifest(str(ds.StudyInstanceUID), uid, "1", encode_manifest(entries))
+        header = header_from_dataset(ds, str(ds.file_meta.TransferSyntaxUID))
+        entries.append(ManifestEntry(header, archive.locator(path), sha256(path.read_bytes()).hexdigest()))
+    return archive.store_manifest(str(ds.StudyInstanceUID), uid, encode_manifest(entries))
 
 
 @contextmanager
