@@ -16,8 +16,7 @@ from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdate
 from voorrang.outbox import insert_once
 from worklist.facts import ClaimFacts, ItemFacts, StudyFacts
 from worklist.ordering.places import PlaceClass, SortKey
-from worklist.ordering.strategies import by_arrival
-from worklist.ordering.tiers import TierOrder
+from worklist.ordering.tiers import TierOrder, tier_order
 from worklist.orders import store as orders
 from worklist.orders.facts import Standing
 from worklist.states import ItemState, ItemView
@@ -229,14 +228,13 @@ def put_item(
     int or None
         The item's new version; None when nothing about it changed.
     """
-    without_ai = by_arrival(facts.human_tier, facts.arrived_at, facts.item_key)
     settled = facts.settled
     values = {
         "study_count": len(facts.studies),
         "tier_order": int(key.tier),
         "harm_rate": -key.negative_harm_rate,
         "arrived_at": key.arrived_at,
-        "human_tier_order": int(without_ai.tier),
+        "human_tier_order": int(tier_order(facts.human_tier)),
         "state": view.state.value,
         "provisional": view.provisional,
         "place_class": int(key.place_class),

@@ -96,7 +96,6 @@ item = Table(
     Column("harm_order", Float, nullable=False),  # minus harm_rate: every column of an index goes one way
     Column("change", BigInteger, nullable=False),  # grows with every change of any item
     Index("worklist_item_order", "listed_as", "tier_order", "place_class", "harm_order", "arrived_at", "item_key"),
-    Index("worklist_item_order_without_ai", "listed_as", "human_tier_order", "arrived_at", "item_key"),
     Index("worklist_item_change", "change"),
     Index("worklist_item_ranked_at", "ranked_at"),
     Index("worklist_item_due", "due_at"),

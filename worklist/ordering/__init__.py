@@ -1,1 +1,1 @@
-"""The order of the list: tiers, ageing, places, plain strategies and the view that stays still."""
+"""The order of the list: tiers, ageing, places and the view that stays still."""

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.worklist.plain_orders import by_arrival
 from voorrang.events.records import Tier
 from worklist.ordering.places import Lift, PlaceClass, SortKey, sort_key
-from worklist.ordering.strategies import by_arrival
 from worklist.ordering.tiers import TierOrder, tier_order
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

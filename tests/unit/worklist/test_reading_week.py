@@ -7,9 +7,9 @@ from statistics import fmean
 
 import pytest
 
+from tests.unit.worklist.plain_orders import by_arrival, flag_first
 from tests.unit.worklist.reading_week import Exam, make_exams, read
 from worklist.ordering.places import PlaceClass, SortKey, sort_key
-from worklist.ordering.strategies import by_arrival, flag_first
 
 CAPS = {"stat": 30.0, "urgent": 60.0, "routine": 120.0}
 MEAN_READING = 0.4 * 8 + 0.6 * 12
