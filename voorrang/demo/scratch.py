@@ -205,12 +205,17 @@ def free_ports(count: int) -> list[int]:
     Return ports on loopback that nobody has just now.
 
     They are below those that the system gives to connections, so that none is taken while its service starts again.
+
+    Raises
+    ------
+    ConfigurationError
+        When there are not so many.
     """
     found: list[int] = []
     for port in SystemRandom().sample(_NOT_OF_CONNECTIONS, len(_NOT_OF_CONNECTIONS)):
         if len(found) == count:
-            break
+            return found
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             found.append(port)
-    return found
+    raise ConfigurationError(f"fewer than {count} ports of {_NOT_OF_CONNECTIONS} are free; end what listens there")
