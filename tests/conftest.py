@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
+from threadpoolctl import threadpool_limits
 
 from tests.builders import START
 from tests.fakes import InMemoryBroker
 from voorrang.clock import ManualClock
 from voorrang.database import Database
 from voorrang.migrating import migrate
+
+# Tests run beside tests: numpy's BLAS with two threads waits spinning for a core that another has.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of what they start
+threadpool_limits(limits=1, user_api="blas")
 
 # How long an example takes says what else this machine does, not whether it holds.
 settings.register_profile("voorrang", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,6 +16,7 @@ from typing import Any
 
 from inference.archived_series import read_archived
 from inference.model import Model
+from inference.running.blas import use_one_blas_thread
 from inference.running.choosing import choose_conditions
 from inference.running.ladder import rungs
 from inference.running.loading import identity_of
@@ -51,6 +52,7 @@ def main(descriptor: int, parent: int) -> int:
     limit_memory(start.memory_bytes)
     try:
         models = _load(start)
+        use_one_blas_thread()
         conditions = start.conditions or choose_conditions(start.device, models.values(), start.data_dir)
     except ConfigurationError as error:
         connection.send(Refused(str(error)))

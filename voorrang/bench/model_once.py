@@ -12,6 +12,7 @@ import torch
 
 from inference.models import load_model
 from inference.run_folder import run_folder
+from inference.running.blas import use_one_blas_thread
 from voorrang.bench.processes import peak_rss_bytes
 
 
@@ -20,6 +21,7 @@ def main(name: str, folder: Path, rounds: int, threads: int) -> int:
     torch.set_num_threads(threads)
     began = perf_counter()
     model = load_model(name)
+    use_one_blas_thread()
     load_seconds = round(perf_counter() - began, 2)
     seconds, states = [], []
     for _ in range(rounds):

@@ -63,6 +63,7 @@ def run_model(arguments: argparse.Namespace) -> int:
     """Run a model over a folder; exit 0 when it ran, whatever the states."""
     from inference.models import MODEL_NAMES, UnknownModelError, load_model
     from inference.run_folder import run_folder
+    from inference.running.blas import use_one_blas_thread
 
     if not arguments.folder.is_dir():
         raise ConfigurationError(f"{arguments.folder} is not a folder")
@@ -71,6 +72,7 @@ def run_model(arguments: argparse.Namespace) -> int:
     except UnknownModelError as error:
         sys.stderr.write(f"voorrang: {error}\n")
         return 2
+    use_one_blas_thread()
     found = False
     for line in run_folder(model, arguments.folder):
         found = True

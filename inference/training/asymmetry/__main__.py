@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from inference.builtin.cards import FIGURES, FOLDER
+from inference.running.blas import use_one_blas_thread
 from inference.training.asymmetry.card import tables
 from inference.training.asymmetry.evaluating import evaluate, seen_again
 from inference.training.asymmetry.usual import usual
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="evaluate: put the figures beside the model")
     asked = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    use_one_blas_thread()
     if asked.what == "usual":
         sys.stdout.write(json.dumps(usual(asked.data), indent=2) + "\n")
         return 0

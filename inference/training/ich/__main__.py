@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from inference.builtin.cards import FOLDER
+from inference.running.blas import use_one_blas_thread
 from inference.training.ich.evaluating import evaluate, seen_again
 from inference.training.ich.training import train
 
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     torch.set_num_threads(_THREADS)
+    use_one_blas_thread()
     _keep_memory()
     started = time.monotonic()
     if asked.what == "train":

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from inference.builtin.cards import FOLDER
+from inference.running.blas import use_one_blas_thread
 from inference.training.lung_nodule.evaluating import evaluate, seen_again
 from inference.training.lung_nodule.training import train
 
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     torch.set_num_threads(_THREADS)
+    use_one_blas_thread()
     if asked.what == "train":
         if asked.work is None or asked.data is None:
             parser.error("train needs --data and --work")

@@ -19,7 +19,7 @@ from inference.running.conditions import Conditions
 from inference.running.messages import Job
 from inference.running.process import ChildReader
 from tests.integration.inference.archived import archive_series, reading
-from tests.integration.inference.faulty_models import ANSWER, CRASH, DIE_ONCE, EAT, FORGET, HANG, RAISE
+from tests.integration.inference.faulty_models import ANSWER, COUNT, CRASH, DIE_ONCE, EAT, FORGET, HANG, RAISE
 from tests.neighbours.starting import wait_until
 from voorrang.archive import Archive
 from voorrang.errors import ConfigurationError, RetryableError
@@ -88,6 +88,14 @@ def test_the_files_are_read_once_for_all_models_of_a_job(tmp_path: Path, archive
         (manifest,) = (archive.locator(path) for path in (tmp_path / "archive").rglob("*.json"))
         outcomes = [outcome for _, outcome in reader.read(Job(("one", "two"), manifest))]
         assert [outcome.failure for outcome in outcomes] == [gone, gone]
+
+
+def test_numpy_multiplies_with_one_thread(tmp_path: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with reading(tmp_path, "one") as reader:
+        [(_, outcome)] = reader.read(Job(("one",), archive_series(archive, UID, COUNT)))
+    assert outcome.opinion is not None
+    assert outcome.opinion.score == 0.01
 
 
 def test_a_child_killed_while_idle_is_replaced_and_nothing_is_lost(tmp_path: Path, archive: Archive) -> None:
