@@ -10,6 +10,8 @@ from threading import get_native_id
 from time import thread_time
 
 from ingest import hashing_store
+from voorrang.errors import RetryableError
+from voorrang.logs import get_logger
 from voorrang.metrics import HASH_CPU_SECONDS
 from voorrang.runtime import Runtime
 
@@ -37,8 +39,11 @@ class Hasher:
         """Work until told to stop, when nothing else wants the processor."""
         os.setpriority(os.PRIO_PROCESS, get_native_id(), 19)
         while not self.runtime.stop.wait(EVERY_SECONDS):
-            while self.is_quiet() and not self.runtime.stop.is_set() and self.step():
-                pass
+            try:
+                while self.is_quiet() and not self.runtime.stop.is_set() and self.step():
+                    pass
+            except RetryableError as error:
+                get_logger().warning("hashing waits", reason=str(error))
 
     def step(self) -> bool:
         """Hash one batch; False when there was none."""
