@@ -59,6 +59,8 @@ def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
             continue  # retention was quicker
         except UnreadableInstanceError as error:
             get_logger().error("stored instance cannot be read", reason=str(error))
+        except OSError as error:  # the disk does not give it: it is looked for at the next start again
+            get_logger().error("stored instance cannot be read", reason=type(error).__name__)
 
 
 def _received(runtime: Runtime, locator: str) -> ReceivedInstance:

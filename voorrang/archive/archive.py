@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import uuid
@@ -144,13 +145,18 @@ class Archive:
         ------
         FileNotFoundError
             When there is nothing under this locator.
+        OSError
+            When the disk does not say.
         """
         try:
             path = (self.root / locator).resolve()
             if self.root.resolve() in path.parents and path.is_file():
                 return path
-        except (ValueError, OSError):  # a NUL, or a name longer than names are
+        except ValueError:  # a NUL
             pass
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
         raise FileNotFoundError("no such locator in the archive")
 
     def read(self, locator: str) -> bytes:
@@ -158,7 +164,14 @@ class Archive:
         return self.path(locator).read_bytes()
 
     def remove(self, locator: str) -> int:
-        """Remove what lies under a locator and its folder when that is empty; return the bytes, 0 when it is gone."""
+        """
+        Remove what lies under a locator and its folder when that is empty; return the bytes, 0 when it is gone.
+
+        Raises
+        ------
+        OSError
+            When the disk does not let it go, or does not say whether it is there.
+        """
         try:
             path = self.path(locator)
             size = path.stat().st_size

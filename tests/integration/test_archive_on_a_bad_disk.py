@@ -1,0 +1,39 @@
+"""What a disk does not give is not gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.permissions import not_given
+from voorrang.archive import Archive
+from voorrang.archive.instance_files import InstanceFiles
+
+pytestmark = pytest.mark.integration
+
+CONTENT = b"an instance"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    made = Archive(tmp_path / "archive")
+    made.prepare()
+    return made
+
+
+def put(archive: Archive, study: str = "1.2.3") -> str:
+    """Put an instance into the archive; return its locator."""
+    series = f"{study}.1"
+    return InstanceFiles(archive).store(study, series, f"{series}.1", memoryview(CONTENT)).locator
+
+
+@pytest.mark.parametrize("act", [Archive.path, Archive.read, Archive.remove])
+def test_what_the_disk_does_not_give_is_not_taken_for_gone(
+    archive: Archive, act: Callable[[Archive, str], object]
+) -> None:
+    locator = put(archive)
+    with not_given((archive.root / locator).parent), pytest.raises(PermissionError):
+        act(archive, locator)
+    assert archive.read(locator) == CONTENT
