@@ -1,4 +1,4 @@
-"""What a disk does not give is not gone."""
+"""What a disk does not give is not gone, and is written again where it can be."""
 
 from __future__ import annotations
 
@@ -37,3 +37,11 @@ def test_what_the_disk_does_not_give_is_not_taken_for_gone(
     with not_given((archive.root / locator).parent), pytest.raises(PermissionError):
         act(archive, locator)
     assert archive.read(locator) == CONTENT
+
+
+def test_a_torn_file_that_the_disk_does_not_give_is_written_again(archive: Archive) -> None:
+    locator = put(archive)
+    with not_given(archive.root / locator):
+        InstanceFiles(archive).restore(locator, memoryview(CONTENT))
+        assert archive.read(locator) == CONTENT
+    assert list(archive.incoming.iterdir()) == []
