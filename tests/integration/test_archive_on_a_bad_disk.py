@@ -1,9 +1,12 @@
-"""What a disk does not give is not gone, and is written again where it can be."""
+"""What a disk does not give is not gone, what it has damaged is written again, and a folder may go at any moment."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,3 +48,22 @@ def test_a_torn_file_that_the_disk_does_not_give_is_written_again(archive: Archi
         InstanceFiles(archive).restore(locator, memoryview(CONTENT))
         assert archive.read(locator) == CONTENT
     assert list(archive.incoming.iterdir()) == []
+
+
+@pytest.mark.parametrize("level", [0, 1, 2], ids=["series", "study", "shard"])
+def test_a_folder_that_is_removed_while_instances_are_looked_for_is_passed_over(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, level: int
+) -> None:
+    [first, last] = sorted([put(archive, "1.2.3"), put(archive, "1.2.4")])
+    goes = (archive.root / last).parents[level]
+    scandir = os.scandir
+
+    def scan(folder: Any) -> Any:
+        """Let retention be quicker by a moment."""
+        if Path(folder) == goes and goes.is_dir():
+            monkeypatch.undo()
+            shutil.rmtree(goes)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert list(archive.instances()) == [first]

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -187,10 +187,19 @@ class Archive:
             self.forget_folder(path.parent.parent.name, path.parent.name)
         return size
 
-    def instances(self) -> Iterator[str]:
-        """Give the locator of every instance that lies here, conflicts too."""
-        for path in sorted((self.root / "studies").glob(f"*/*/*/*{SUFFIX}")):
-            yield self.locator(path)
+    def instances(self, on_error: Callable[[OSError], object] | None = None) -> Iterator[str]:
+        """
+        Give the locator of every instance that lies here, conflicts too, but for what is removed meanwhile.
+
+        Parameters
+        ----------
+        on_error
+            Called with what the disk says of a folder that it does not give, which is then passed over; None: raised.
+        """
+        for shard in _within(f"{self.root}/studies", on_error):
+            for study in _within(shard, on_error):
+                for series in _within(study, on_error):
+                    yield from (self.locator(path) for path in _within(series, on_error) if path.endswith(SUFFIX))
 
     def drop_parts(self, prefix: str = "") -> None:
         """Drop what a crash left half-written, of all or of those whose names begin so; they must have ended."""
@@ -252,6 +261,20 @@ class Archive:
 
     def _part(self) -> Path:
         return self.incoming / uuid.uuid4().hex
+
+
+def _within(folder: str, on_error: Callable[[OSError], object] | None) -> list[str]:
+    """Return the paths of what lies in a folder, by name; nothing where it is gone, or is none."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(entry.path for entry in found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        if on_error is None:
+            raise
+        on_error(error)
+        return []
 
 
 def _refused(reason: str) -> hashlib._Hash:
