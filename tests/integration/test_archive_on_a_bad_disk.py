@@ -50,6 +50,15 @@ def test_a_torn_file_that_the_disk_does_not_give_is_written_again(archive: Archi
     assert list(archive.incoming.iterdir()) == []
 
 
+@pytest.mark.parametrize("left", [b"", b'{"mani', b"\0\0\0"])
+def test_a_manifest_that_the_disk_has_damaged_is_written_again(archive: Archive, left: bytes) -> None:
+    locator = archive.store_manifest("1.2.3", "1.2.3.1", b'{"manifest":1}')
+    archive.path(locator).write_bytes(left)
+    assert archive.store_manifest("1.2.3", "1.2.3.1", b'{"manifest":1}') == locator
+    assert archive.read(locator) == b'{"manifest":1}'
+    assert list(archive.incoming.iterdir()) == []
+
+
 @pytest.mark.parametrize("level", [0, 1, 2], ids=["series", "study", "shard"])
 def test_a_folder_that_is_removed_while_instances_are_looked_for_is_passed_over(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, level: int

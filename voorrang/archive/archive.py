@@ -14,9 +14,11 @@ from voorrang.archive.durable import (
     ArchiveFullError,
     UnsafeIdentifierError,
     give_name,
+    holds,
     refusing_when_full,
     sync_file,
     sync_folder,
+    write_again,
     write_once,
 )
 from voorrang.errors import ConfigurationError
@@ -100,7 +102,8 @@ class Archive:
         folder = Path(self._folder(study, series))
         path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.json"
         with refusing_when_full():
-            write_once(path, content, self._part())
+            if not write_once(path, content, self._part()) and not holds(path, content):
+                write_again(path, content, self._part())
             for parent in folder_chain(self.root, folder):
                 sync_folder(parent)
         return self.locator(path)

@@ -117,16 +117,30 @@ def holds(path: Path, content: bytes | memoryview) -> bool:
         return False
 
 
+def write_again(path: Path, content: bytes, part: Path) -> None:
+    """Write a small file durably under its name, in the place of what lies there."""
+    try:
+        _write_durably(part, content)
+        part.replace(path)
+        sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_once(path: Path, content: bytes, part: Path) -> bool:
     """Write a small file durably under a name that nobody has; False when somebody has it."""
     try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_durably(part, content)
         if not give_name(str(part), str(path)):
             return False
         sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
     return True
+
+
+def _write_durably(part: Path, content: bytes) -> None:
+    with part.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
