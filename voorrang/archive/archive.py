@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -189,6 +189,18 @@ class Archive:
                 break
             self.forget_folder(path.parent.parent.name, path.parent.name)
         return size
+
+    def sync_removed(self, locators: Iterable[str]) -> None:
+        """
+        Make it durable that these are gone: until then a loss of power may bring them back.
+
+        Raises
+        ------
+        OSError
+            When the disk does not let us.
+        """
+        for folder in {next(f for f in (self.root / locator).parents if f.is_dir()) for locator in locators}:
+            sync_folder(folder)
 
     def instances(self, on_error: Callable[[OSError], object] | None = None) -> Iterator[str]:
         """
