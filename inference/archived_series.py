@@ -59,16 +59,14 @@ def read_archived(
     tuple of str and Outcome
         Name and outcome of each model, each as soon as it is there; exactly one for each.
     """
-    try:
-        entries = decode_manifest(archive.read(manifest))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        get_logger().error("manifest unreadable", reason=type(error).__name__)
-        yield from ((name, failed(Failure.MANIFEST_UNREADABLE)) for name in models)
-        return
     left = dict(models)
     why = Failure.ARCHIVE_UNREADABLE
     for attempt in range(1, ATTEMPTS_TO_READ + 1):
         try:
+            entries = _entries(archive, manifest)
+            if entries is None:
+                why = Failure.MANIFEST_UNREADABLE
+                break
             series = _opening(archive, entries)
             for name, outcome in read_with_all(left, *series, criteria, ladder, rivals, with_pictures=True):
                 yield name, outcome
@@ -93,6 +91,15 @@ def gate_archived(
         return gate([entry.header for entry in decode_manifest(archive.read(manifest))], criteria, rivals)
     except Exception as error:  # noqa: BLE001 - whatever odd headers or a disk raise, reading meets and records it
         get_logger().warning("gate", reason=type(error).__name__)
+        return None
+
+
+def _entries(archive: Archive, manifest: str) -> list[ManifestEntry] | None:
+    """Return what a manifest holds; None when it is gone or damaged. OSError is raised on: a disk is asked again."""
+    try:
+        return decode_manifest(archive.read(manifest))
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+        get_logger().error("manifest unreadable", reason=type(error).__name__)
         return None
 
 

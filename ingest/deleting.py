@@ -2,8 +2,9 @@
 Deletes series, so that a kill at any moment loses no count and leaves no file for ever.
 
 First one transaction: the rows of the instances go, their number is kept with the series, the event and the line of
-the log are written, and so is the list of what is to be removed. Then the files go, and with each its place on that
-list. Removing what is gone already is nothing; what came again meanwhile has a row again, and stays.
+the log are written, and so is the list of what is to be removed. Then the files go, and when that is durable, lest a
+loss of power brings one back as a stray, their places on that list. Removing what is gone already is nothing; what came
+again meanwhile has a row again, and stays.
 """
 
 from __future__ import annotations
@@ -103,6 +104,10 @@ def finish_removals(desk: Desk) -> None:
                 done.append(removal.locator)
             except OSError as error:
                 refused = error.strerror or type(error).__name__
+        try:
+            desk.archive.sync_removed([locator for locator in done if not is_of_pictures(locator)])
+        except OSError as error:
+            refused, done = error.strerror or type(error).__name__, []
         with desk.database.write() as connection:
             retention_store.forget_removals(connection, done)
         after = listed[-1].locator

@@ -8,15 +8,19 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from ingest.tables import instance
 
+MISSING = "missing"  # in the place of a hash: there was no file, or the disk did not give it
 
-def without_hash(connection: Connection, limit: int, series_instance_uid: str | None = None) -> list[str]:
-    """Return the locators of instances without a hash; of one series, or of all; -1: no limit."""
-    query = select(instance.c.locator).where(instance.c.content_sha256 == "")
-    if series_instance_uid is not None:
-        query = query.where(instance.c.series_instance_uid == series_instance_uid)
-    if limit >= 0:
-        query = query.limit(limit)
+
+def without_hash(connection: Connection, limit: int) -> list[str]:
+    """Return the locators of some instances whose hash nobody has tried to make."""
+    query = select(instance.c.locator).where(instance.c.content_sha256 == "").limit(limit)
     return list(connection.execute(query).scalars())
+
+
+def without_hash_of_series(connection: Connection, series_instance_uid: str) -> list[str]:
+    """Return the locators of the instances of a series without a hash, those that were missing too."""
+    mine = (instance.c.series_instance_uid == series_instance_uid) & instance.c.content_sha256.in_(["", MISSING])
+    return list(connection.execute(select(instance.c.locator).where(mine)).scalars())
 
 
 def write_hashes(connection: Connection, hashes: Sequence[tuple[str, str]]) -> None:

@@ -14,6 +14,7 @@ from ingest.ledger import Position, extent, has_unread, read_entries, remove_bef
 from ingest.looking_up import series_of
 from ingest.orders.matching import settle_study
 from ingest.orders.store import has_open_order
+from ingest.patient_reading import PatientReader
 from ingest.pausing import Pausing
 from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, received_head
 from ingest.rejecting import settle_rejections
@@ -69,12 +70,14 @@ class IntakeWorker:
     _is_full: bool = False
     _took_at: float = 0.0
     _pausing: Pausing = field(init=False)
+    _files: PatientReader = field(init=False)
     _positions: dict[str, Position] = field(default_factory=dict)
     _remembered: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Look at the ledgers for what comes."""
         self._pausing = Pausing(lambda: tuple(map(extent, self.ledgers())), self.runtime.stop.wait)
+        self._files = PatientReader(self.runtime)
 
     @property
     def is_behind(self) -> bool:
@@ -184,7 +187,7 @@ class IntakeWorker:
                 new_studies += is_new
                 if is_new or is_changed:
                     changed.add(mine[0].study_instance_uid)
-            changed |= settle_rejections(self.runtime, connection, received)
+            changed |= settle_rejections(self.runtime, connection, received, self._files.read)
             for study_instance_uid in sorted(changed):
                 announce_study(self.runtime, connection, study_instance_uid)
             if reached is not None:
@@ -228,6 +231,8 @@ class IntakeWorker:
             self.runtime.archive.path(received.locator)
         except FileNotFoundError:
             return False
+        except OSError as error:  # the disk does not say, and the listener has found it there
+            get_logger().warning("archive", reason=type(error).__name__)
         return True
 
     def _is_prior(self, connection: Connection, received: ReceivedInstance) -> bool:
@@ -248,10 +253,9 @@ class IntakeWorker:
             return
         rule = self.runtime.settings.senders.get(received.sender)
         try:
-            with self.runtime.archive.path(received.locator).open("rb") as file:
-                beginning = file.read(HEAD_BYTES)
+            beginning = self._files.read(received.locator, HEAD_BYTES)
             head = received_head(read_head(beginning, is_whole=len(beginning) < HEAD_BYTES))
-        except (UnreadableInstanceError, FileNotFoundError) as error:
+        except (UnreadableInstanceError, OSError) as error:
             get_logger().error("identity not read", reason=type(error).__name__)
             return
         identity = study_identity(head, self.runtime.keys, rule.default_issuer if rule else "")

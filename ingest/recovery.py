@@ -37,7 +37,7 @@ def recover(runtime: Runtime, intake: IntakeWorker, before: datetime | None = No
         Younger files are not looked at, since the ledger speaks of them; None: all are.
     """
     recovered = 0
-    locators = runtime.archive.instances()
+    locators = runtime.archive.instances(_tell_of_folder)
     while (chunk := list(islice(locators, CHUNK))) and not runtime.stop.is_set():
         with runtime.database.read() as connection:
             known = store.known_locators(connection, chunk)
@@ -51,6 +51,10 @@ def recover(runtime: Runtime, intake: IntakeWorker, before: datetime | None = No
     return recovered
 
 
+def _tell_of_folder(error: OSError) -> None:
+    get_logger().error("a folder of the archive cannot be read", reason=type(error).__name__)
+
+
 def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
     for locator in locators:
         try:
@@ -59,6 +63,8 @@ def _read(runtime: Runtime, locators: list[str]) -> Iterator[ReceivedInstance]:
             continue  # retention was quicker
         except UnreadableInstanceError as error:
             get_logger().error("stored instance cannot be read", reason=str(error))
+        except OSError as error:  # the disk does not give it: it is looked for at the next start again
+            get_logger().error("stored instance cannot be read", reason=type(error).__name__)
 
 
 def _received(runtime: Runtime, locator: str) -> ReceivedInstance:

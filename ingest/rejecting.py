@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from io import BytesIO
 
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
 from ingest import rejection_store, store
 from ingest.rejection_notes import KEY_OBJECT_SELECTION, RejectionNote, rejection_note
@@ -17,11 +17,22 @@ from voorrang.logs import get_logger
 from voorrang.runtime import Runtime
 
 
-def settle_rejections(runtime: Runtime, connection: Connection, batch: Sequence[ReceivedInstance]) -> set[str]:
+def settle_rejections(
+    runtime: Runtime, connection: Connection, batch: Sequence[ReceivedInstance], read: Callable[[str], bytes]
+) -> set[str]:
     """
     Write what the notes of a batch reject, and void the series that this touches; images may come after their note.
 
     A note that came for another purpose than the stack's rejects nothing, and none rejects beyond its own study.
+
+    Parameters
+    ----------
+    runtime, connection
+        The service, and a writing transaction.
+    batch
+        What has come.
+    read
+        Gives the bytes under a locator.
 
     Returns
     -------
@@ -31,7 +42,7 @@ def settle_rejections(runtime: Runtime, connection: Connection, batch: Sequence[
     mine = [one for one in batch if one.purpose is runtime.settings.purpose]
     fresh: set[str] = set()
     for one in mine:
-        note = _note_of(runtime, one)
+        note = _note_of(one, read)
         if note is not None:
             fresh |= rejection_store.keep_note(connection, one.sop_instance_uid, note, one.received_at)
     touched = rejection_store.with_rejections(connection, {one.study_instance_uid for one in mine})
@@ -42,12 +53,17 @@ def settle_rejections(runtime: Runtime, connection: Connection, batch: Sequence[
     return touched
 
 
-def _note_of(runtime: Runtime, one: ReceivedInstance) -> RejectionNote | None:
+def _note_of(one: ReceivedInstance, read: Callable[[str], bytes]) -> RejectionNote | None:
     if one.header_values.get("sop_class_uid") != KEY_OBJECT_SELECTION:
         return None
     try:
-        note = rejection_note(dcmread(runtime.archive.path(one.locator), force=True))
-    except (FileNotFoundError, InvalidDicomError, ValueError, TypeError, AttributeError, LookupError) as error:
+        content = read(one.locator)
+    except OSError as error:
+        get_logger().error("key object not read", reason=type(error).__name__)
+        return None
+    try:
+        note = rejection_note(dcmread(BytesIO(content), force=True))
+    except Exception as error:  # noqa: BLE001 - what pydicom cannot read, by whatever it raises, rejects nothing
         get_logger().error("key object not read", reason=type(error).__name__)
         return None
     return note.within(one.study_instance_uid) if note is not None else None

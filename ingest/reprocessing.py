@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ingest import operating_store, store
 from ingest.desk import Desk
+from ingest.hashing import hash_series
 from ingest.operating_store import ClaimRow
 from voorrang.archive import ArchiveFullError
 from voorrang.database import Connection
@@ -92,6 +93,7 @@ def _why_not(desk: Desk, claim: ClaimRow) -> str:
 
 
 def _record(desk: Desk, claim: ClaimRow) -> SeriesCompleted:
+    hash_series(desk.database, desk.archive, claim.series_instance_uid)
     with desk.database.read() as connection:
         instances = store.series_instances(connection, claim.series_instance_uid)
         told = _told(connection, claim)

@@ -105,7 +105,13 @@ def _recover(runtime: Runtime, intake: IntakeWorker, accountant: Accountant, beg
     # First a moment: a file has its name shortly before the ledger speaks of it, and is then no stray. After a crash of
     # the machine the listener sets aside what may be torn and nobody was answered for: that is to get no row.
     boot = current_boot()
-    while not runtime.stop.wait(1.0) and (intake.has_unread() or not is_settled(runtime.archive, boot)):
-        pass
-    if recover(runtime, intake, began_at):
-        accountant.begin_anew()
+    while not runtime.stop.wait(1.0):
+        try:
+            if intake.has_unread() or not is_settled(runtime.archive, boot):
+                continue
+            if recover(runtime, intake, began_at):
+                accountant.begin_anew()
+            return
+        except RetryableError as error:
+            accountant.begin_anew()  # some may have got their rows
+            get_logger().warning("recovery waits", reason=str(error))

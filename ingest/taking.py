@@ -87,7 +87,7 @@ def _taken(entry: dict[str, Any]) -> Taken | None:
     kind = entry["kind"]
     if kind == INSTANCE:
         return ReceivedInstance(
-            _with_uids(entry["header"]),
+            _checked(entry["header"]),
             entry["patient_key"],
             entry["order_key"],
             entry["identity"],
@@ -104,7 +104,8 @@ def _taken(entry: dict[str, Any]) -> Taken | None:
     return DamagedEntry() if kind == DAMAGED else None
 
 
-def _with_uids(header_values: dict[str, Any]) -> dict[str, Any]:
+def _checked(header_values: dict[str, Any]) -> dict[str, Any]:
     for name in ("study_instance_uid", "series_instance_uid", "sop_instance_uid"):
         header_values[name]
+    InstanceHeader.from_json(header_values)
     return header_values

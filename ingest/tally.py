@@ -37,12 +37,12 @@ def tally_path(archive_dir: Path, number: int) -> Path:
 
 
 def read_tallies(archive_dir: Path, count: Count) -> int:
-    """Return a counter, over all processes of the listener."""
+    """Return a counter, over all processes of the listener; one whose file has just been made has counted nothing."""
     total = 0
     for path in archive_dir.glob("listener-*.tally"):
         with path.open("rb") as file:
             file.seek(count * _SLOT.size)
-            total += _SLOT.unpack(file.read(_SLOT.size))[0]
+            total += _SLOT.unpack(file.read(_SLOT.size).ljust(_SLOT.size, b"\0"))[0]
     return total
 
 

@@ -71,7 +71,11 @@ def count_answer(event: Event[Any]) -> None:
 
 
 def _once(runtime: Runtime, act: Any, event: Event[Any]) -> None:
-    def count(_: Connection) -> None:
-        act(event)
+    fresh: list[Event[Any]] = []
 
-    runtime.once(event, count)
+    def note(_: Connection) -> None:
+        fresh.append(event)
+
+    runtime.once(event, note)
+    for each in fresh:  # after the transaction: one that has to be tried again was no event yet
+        act(each)

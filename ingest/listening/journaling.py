@@ -7,6 +7,7 @@ After a crash of the machine the write-ahead log brings back what the disk had n
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Lock
@@ -47,6 +48,8 @@ class Journal:
     _has_room: bool = True
     _look_again_at: float = 0.0
     _checkpointed: int = 0
+    _disk: int = -1
+    _has_failed: bool = False
     _checkpointing: Lock = field(default_factory=Lock)
 
     def recover(self) -> int:
@@ -62,10 +65,10 @@ class Journal:
             return self._recover()
 
     def _recover(self) -> int:
-        if self.log is None:
-            self.ledger.open()
-            return 0
         self.ledger.open()
+        if self.log is None:
+            return 0
+        self._disk = os.open(self.ledger.folder, os.O_RDONLY)  # held from here on, lest an error is told to others only
         restored: list[str] = []
         for record in self.log.records():  # one at a time: all their bytes together are no small memory
             entry = json.loads(record.meta)
@@ -127,21 +130,35 @@ class Journal:
         Raises
         ------
         ArchiveFullError
-            When the disk refuses: the log keeps what it has.
+            When the disk refuses: the log keeps what it has. When it did before, too: a sync that follows one that
+            failed succeeds, without what the kernel has dropped by then.
         """
         if self.log is None:
             return
         with self._checkpointing:
+            if self._has_failed:
+                raise ArchiveFullError("what the disk has refused to sync is in the write-ahead log alone")
             reached = self.log.reached()
             since_ns = file_time_ns()  # after that: what was answered later is in the log still
             if reached > self._checkpointed:
                 with refusing_when_full():
-                    sync_file_system(self.ledger.folder)
+                    self._sync()
                     self.log.checkpoint(reached, since_ns)
                 self._checkpointed = reached
 
+    def _sync(self) -> None:
+        try:
+            sync_file_system(self._disk)
+        except OSError:
+            self._has_failed = True
+            raise
+
     def keep_checkpointing(self, stop: Flag) -> None:
-        """Checkpoint again and again until told to stop, and once more then."""
+        """
+        Checkpoint again and again until told to stop, and once more then.
+
+        A sync that fails ends the process: the next one brings back from the log what the disk may have lost.
+        """
         if self.log is None:
             return
         due = monotonic() + CHECKPOINT_SECONDS
@@ -155,7 +172,9 @@ class Journal:
                     due = monotonic() + CHECKPOINT_SECONDS
             except ArchiveFullError as error:
                 get_logger().error("files cannot be synced", reason=str(error))
-            if is_last:
+                if self._has_failed:
+                    stop.set()
+            if is_last or self._has_failed:
                 return
 
     def wake(self) -> None:
@@ -167,4 +186,7 @@ class Journal:
         """Close both."""
         if self.log is not None:
             self.log.close()
+        if self._disk >= 0:
+            os.close(self._disk)
+            self._disk = -1
         self.ledger.close()

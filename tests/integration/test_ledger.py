@@ -165,6 +165,11 @@ class TestDamage:
     def test_so_is_one_that_says_what_it_cannot(self, field: str, value: object) -> None:
         assert isinstance(taken({**ENTRY, field: value}), DamagedEntry)
 
+    def test_so_is_one_whose_header_has_an_element_that_is_none(self) -> None:
+        header = ENTRY["header"]
+        assert isinstance(header, dict)
+        assert isinstance(taken({**ENTRY, "header": {**header, "modalitx": "CT"}}), DamagedEntry)
+
     def test_what_intake_does_not_know_is_passed_over(self) -> None:
         assert taken({"kind": "association"}) is None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.tally import Count, Tally
+from ingest.tally import Count, Tally, read_tallies, tally_path
 
 pytestmark = pytest.mark.integration
 
@@ -96,3 +96,11 @@ def test_threads_count_together(path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(count_many, range(4)))
     assert tally.read(Count.NEW) == 8000
+
+
+@pytest.mark.parametrize("left", [b"", b"\1\2\3"])
+def test_a_tally_that_a_crash_has_left_short_counts_nothing(tmp_path: Path, left: bytes) -> None:
+    tally = Tally(tally_path(tmp_path, 0))
+    tally.add(Count.NEW, 3)
+    tally_path(tmp_path, 1).write_bytes(left)
+    assert read_tallies(tmp_path, Count.NEW) == 3

@@ -169,8 +169,8 @@ def test_what_is_older_than_the_last_checkpoint_is_durable_and_stays(machine: Ma
 def test_what_came_in_while_the_disk_was_synced_may_be_torn(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.receive(make_ct(2))
 
-    def sync(folder: Path) -> None:
-        sync_file_system(folder)
+    def sync(descriptor: int) -> None:
+        sync_file_system(descriptor)
         os.utime(machine.archive.path(tear(machine, make_ct(1))), ns=(time.time_ns(), time.time_ns()))
 
     monkeypatch.setattr(journaling, "sync_file_system", sync)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -13,9 +14,11 @@ from voorrang.archive.durable import (
     ArchiveFullError,
     UnsafeIdentifierError,
     give_name,
+    holds,
     refusing_when_full,
     sync_file,
     sync_folder,
+    write_again,
     write_once,
 )
 from voorrang.errors import ConfigurationError
@@ -99,7 +102,8 @@ class Archive:
         folder = Path(self._folder(study, series))
         path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.json"
         with refusing_when_full():
-            write_once(path, content, self._part())
+            if not write_once(path, content, self._part()) and not holds(path, content):
+                write_again(path, content, self._part())
             for parent in folder_chain(self.root, folder):
                 sync_folder(parent)
         return self.locator(path)
@@ -144,13 +148,18 @@ class Archive:
         ------
         FileNotFoundError
             When there is nothing under this locator.
+        OSError
+            When the disk does not say.
         """
         try:
             path = (self.root / locator).resolve()
             if self.root.resolve() in path.parents and path.is_file():
                 return path
-        except (ValueError, OSError):  # a NUL, or a name longer than names are
+        except ValueError:  # a NUL
             pass
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
         raise FileNotFoundError("no such locator in the archive")
 
     def read(self, locator: str) -> bytes:
@@ -158,7 +167,14 @@ class Archive:
         return self.path(locator).read_bytes()
 
     def remove(self, locator: str) -> int:
-        """Remove what lies under a locator and its folder when that is empty; return the bytes, 0 when it is gone."""
+        """
+        Remove what lies under a locator and its folder when that is empty; return the bytes, 0 when it is gone.
+
+        Raises
+        ------
+        OSError
+            When the disk does not let it go, or does not say whether it is there.
+        """
         try:
             path = self.path(locator)
             size = path.stat().st_size
@@ -174,10 +190,31 @@ class Archive:
             self.forget_folder(path.parent.parent.name, path.parent.name)
         return size
 
-    def instances(self) -> Iterator[str]:
-        """Give the locator of every instance that lies here, conflicts too."""
-        for path in sorted((self.root / "studies").glob(f"*/*/*/*{SUFFIX}")):
-            yield self.locator(path)
+    def sync_removed(self, locators: Iterable[str]) -> None:
+        """
+        Make it durable that these are gone: until then a loss of power may bring them back.
+
+        Raises
+        ------
+        OSError
+            When the disk does not let us.
+        """
+        for folder in {next(f for f in (self.root / locator).parents if f.is_dir()) for locator in locators}:
+            sync_folder(folder)
+
+    def instances(self, on_error: Callable[[OSError], object] | None = None) -> Iterator[str]:
+        """
+        Give the locator of every instance that lies here, conflicts too, but for what is removed meanwhile.
+
+        Parameters
+        ----------
+        on_error
+            Called with what the disk says of a folder that it does not give, which is then passed over; None: raised.
+        """
+        for shard in _within(f"{self.root}/studies", on_error):
+            for study in _within(shard, on_error):
+                for series in _within(study, on_error):
+                    yield from (self.locator(path) for path in _within(series, on_error) if path.endswith(SUFFIX))
 
     def drop_parts(self, prefix: str = "") -> None:
         """Drop what a crash left half-written, of all or of those whose names begin so; they must have ended."""
@@ -239,6 +276,20 @@ class Archive:
 
     def _part(self) -> Path:
         return self.incoming / uuid.uuid4().hex
+
+
+def _within(folder: str, on_error: Callable[[OSError], object] | None) -> list[str]:
+    """Return the paths of what lies in a folder, by name; nothing where it is gone, or is none."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(entry.path for entry in found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        if on_error is None:
+            raise
+        on_error(error)
+        return []
 
 
 def _refused(reason: str) -> hashlib._Hash:

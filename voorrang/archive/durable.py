@@ -51,20 +51,26 @@ def sync_file(path: Path | str) -> None:
         os.close(descriptor)
 
 
-def sync_file_system(folder: Path | str) -> None:
+def sync_file_system(descriptor: int) -> None:
     """
-    Make everything durable that was written to the file system of a folder, by whomever.
+    Make everything durable that was written to a file system, by whomever.
 
-    One call for thousands of files; what else lies on that disk is flushed a little earlier than it would be. Errors
-    of writing back are told from Linux 5.8 on.
+    One call for thousands of files; what else lies on that disk is flushed a little earlier than it would be.
+
+    Parameters
+    ----------
+    descriptor
+        Of a folder on it, held from before the first write on. An error of writing back is told once (from Linux 5.8
+        on), to each descriptor that was open when it happened: one that is opened later may hear of none.
+
+    Raises
+    ------
+    OSError
+        When something could not be written: the kernel may have dropped it, and will not tell again.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        if _libc.syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(folder))
-    finally:
-        os.close(descriptor)
+    if _libc.syncfs(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def file_time_ns() -> int:
@@ -100,16 +106,41 @@ def give_name(part: str, path: str) -> bool:
     return True
 
 
+def holds(path: Path, content: bytes | memoryview) -> bool:
+    """Tell whether a file has these bytes on the disk itself; not where the disk does not give it."""
+    try:
+        with path.open("rb") as file:
+            # What is cached and was written is dropped: after an error of writing it is all that has the bytes.
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            return file.read() == content
+    except OSError:
+        return False
+
+
+def write_again(path: Path, content: bytes, part: Path) -> None:
+    """Write a small file durably under its name, in the place of what lies there."""
+    try:
+        _write_durably(part, content)
+        part.replace(path)
+        sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_once(path: Path, content: bytes, part: Path) -> bool:
     """Write a small file durably under a name that nobody has; False when somebody has it."""
     try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_durably(part, content)
         if not give_name(str(part), str(path)):
             return False
         sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
     return True
+
+
+def _write_durably(part: Path, content: bytes) -> None:
+    with part.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

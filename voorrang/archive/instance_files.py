@@ -15,6 +15,7 @@ from voorrang.archive.archive import CONFLICT, SUFFIX, Archive, folder_chain
 from voorrang.archive.durable import (
     UnsafeIdentifierError,
     give_name,
+    holds,
     refusing_when_full,
     sync_file,
     sync_folder,
@@ -178,7 +179,7 @@ class InstanceFiles:
         if self._archive.root.resolve() not in path.resolve().parents:
             raise UnsafeIdentifierError("locator")
         with refusing_when_full():
-            if path.is_file() and path.read_bytes() == part10:
+            if path.is_file() and holds(path, part10):
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
             part = Path(self.part())

@@ -26,6 +26,7 @@ from time import monotonic
 from xxhash import xxh3_64_intdigest
 
 from voorrang.archive.durable import ArchiveFullError, sync_folder
+from voorrang.errors import ConfigurationError
 
 HEAD_BYTES = 256 << 10
 BLOCK = 4096  # direct writes begin and end at multiples of it
@@ -85,11 +86,20 @@ class WriteAheadLog:
     _unsettled: set[int] = field(default_factory=set)
 
     def records(self) -> Iterator[Record]:
-        """Give every whole record that the last checkpoint does not cover, in the order of their numbers."""
+        """
+        Give every whole record that the last checkpoint does not cover, in the order of their numbers.
+
+        Raises
+        ------
+        ConfigurationError
+            When the checkpoint is damaged, or gone while there are records: nobody can tell whole ones from others.
+        """
         self._checkpoint = self._serial = self._read_checkpoint()
         found: list[tuple[int, Path, int]] = []
         for path in sorted(self.folder.glob("segment-*")):
             found += [(serial, path, offset) for serial, offset in _scan(path, self._checkpoint)]
+        if found and not (self.folder / _CHECKPOINT).exists():
+            raise self._without_checkpoint("gone")
         for serial, path, offset in sorted(found):
             record = _read(path, offset, self._key)
             if record is not None:
@@ -251,11 +261,20 @@ class WriteAheadLog:
     def _read_checkpoint(self) -> int:
         try:
             told = json.loads((self.folder / _CHECKPOINT).read_bytes())
+            self._key, serial = int(told["key"]), int(told["serial"])
         except FileNotFoundError:
             self._key = self._key or secrets.randbits(64)
             return 0
-        self._key = int(told["key"])
-        return int(told["serial"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._without_checkpoint("damaged") from error
+        return serial
+
+    def _without_checkpoint(self, what: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.folder / _CHECKPOINT} is {what}, and what the write-ahead log holds cannot be read without it: "
+            f"restore it from a backup, or move its folder out of {self.folder.parent}; if the machine went down, "
+            "images of its last seconds are lost then, and are to be sent again"
+        )
 
     def _write_checkpoint(self, serial: int, since_ns: int | None = None) -> None:
         part = self.folder / f"{_CHECKPOINT}.part"

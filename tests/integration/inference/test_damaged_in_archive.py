@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from inference.failures import Failure
 from inference.reading import AS_IT_IS
 from tests.integration.inference.archived import archive_series
 from tests.integration.inference.faulty_models import ANSWER, Faulty
+from tests.integration.permissions import not_given
 from voorrang.archive import Archive
 from voorrang.dicom.manifest import ManifestEntry, decode_manifest, encode_manifest
 from voorrang.events.records import ScoringState
@@ -63,3 +65,21 @@ def test_a_manifest_of_before_holds_no_hashes_and_is_read(tmp_path: Path, archiv
     manifest = archive.store_manifest(study, UID, before)
     ((_, outcome),) = read_archived({"one": Faulty("one", tmp_path)}, archive, manifest, None, AS_IT_IS)
     assert outcome.state is ScoringState.SCORED
+
+
+def test_a_manifest_that_the_disk_does_not_give_is_asked_for_again(tmp_path: Path, archive: Archive) -> None:
+    manifest = archive_series(archive, UID, ANSWER)
+    with ExitStack() as away:
+        away.enter_context(not_given(archive.path(manifest)))
+        ((_, outcome),) = read_archived(
+            {"one": Faulty("one", tmp_path)}, archive, manifest, None, AS_IT_IS, wait=lambda _: away.close()
+        )
+    assert outcome.state is ScoringState.SCORED
+
+
+@pytest.mark.parametrize("left", [b"", bytes(100), b"[]", b'{"instances":[{"header":"","locator":""}]}'])
+def test_a_manifest_that_is_damaged_is_named(tmp_path: Path, archive: Archive, left: bytes) -> None:
+    manifest = archive_series(archive, UID, ANSWER)
+    archive.path(manifest).write_bytes(left)
+    ((_, outcome),) = read_archived({"one": Faulty("one", tmp_path)}, archive, manifest, None, AS_IT_IS)
+    assert outcome.failure is Failure.MANIFEST_UNREADABLE
