@@ -197,6 +197,17 @@ def test_a_negative_counts_as_shown_when_it_is_no_longer_provisional(world: Worl
     assert [(shown.flagged, shown.since) for shown in after] == [(False, NOON.replace(minute=2))]
 
 
+@pytest.mark.parametrize("flagged", [1, 2])
+def test_of_two_studies_of_an_order_the_flag_is_what_was_shown(flagged: int, world: World) -> None:
+    world.tell(make_study(1, version=2), make_study(2, version=2), order_key="o_1")
+    for number in (1, 2):
+        world.tell(make_answer(number, 0.9 if number == flagged else 0.1), make_confirmation(number))
+    world.reading.open("o_1", ANNA, "list")
+
+    (shown,) = world.announced("reading-opened")[-1].data.ai_shown
+    assert (world.row(1).pathways[0].flagged, shown.flagged) == (True, True)
+
+
 def test_what_a_suspended_model_said_is_shown_no_more(world: World) -> None:
     world.suspend()
     world.ranking.step()
