@@ -25,12 +25,21 @@ class ClaimFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedFacts:
+    """A series of which images were rejected: what was made of it up to this revision is void, and why."""
+
+    series_instance_uid: str
+    series_revision: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StudyFacts:
     """
     One study: its versions of `study-updated`, answers and confirmations joined.
 
-    `rejected` has the series of which nothing that was not rejected has been answered, and why; answers about rejected
-    images are not among `answers`. `withdrawn` says why none of its images stands any more.
+    `rejected` has the series of which nothing that was not rejected has been answered; answers about rejected images
+    are not among `answers`. `withdrawn` says why none of its images stands any more.
     """
 
     study_instance_uid: str
@@ -42,7 +51,7 @@ class StudyFacts:
     claims: tuple[ClaimFacts, ...]
     answers: tuple[FindingsScored, ...]
     confirmed: frozenset[tuple[str, str, int]]
-    rejected: tuple[tuple[str, str], ...] = ()
+    rejected: tuple[RejectedFacts, ...] = ()
     withdrawn: tuple[str, datetime] | None = None
 
 

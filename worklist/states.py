@@ -165,8 +165,8 @@ def _view_series(
 ) -> PathwayView:
     """Return what the activated version of a model says of a series; the answers of any other version are not seen."""
     series_instance_uid = claim.series_instance_uid
-    if (rejected := dict(study.rejected).get(series_instance_uid)) is not None:
-        text = f"its images were rejected ({rejected.replace('_', ' ')}): not analysed"
+    if (why := _why_rejected(study, claim)) is not None:
+        text = f"its images were rejected ({why.replace('_', ' ')}): not analysed"
         return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=REJECTED, reason=text)
     mine = [
         answer
@@ -217,6 +217,12 @@ def _awaited_revision(study: StudyFacts, claim: ClaimFacts) -> int:
     key = (claim.series_instance_uid, claim.pathway)
     confirmed = (revision for uid, name, revision in study.confirmed if (uid, name) == key)
     return max((claim.awaited_revision, *confirmed))
+
+
+def _why_rejected(study: StudyFacts, claim: ClaimFacts) -> str | None:
+    """Return why nothing of a series is awaited; None where images stand, of which the next revision is awaited."""
+    mine = (one for one in study.rejected if one.series_instance_uid == claim.series_instance_uid)
+    return next((one.reason for one in mine if _awaited_revision(study, claim) <= one.series_revision), None)
 
 
 def _pictures(answer: FindingsScored, operating_point: float) -> tuple[str, ...]:

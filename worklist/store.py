@@ -14,7 +14,7 @@ from voorrang.database import Connection
 from voorrang.events.envelope import Event
 from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
 from voorrang.outbox import insert_once
-from worklist.facts import ClaimFacts, ItemFacts, StudyFacts
+from worklist.facts import ClaimFacts, ItemFacts, RejectedFacts, StudyFacts
 from worklist.ordering.places import PlaceClass, SortKey
 from worklist.ordering.tiers import TierOrder, tier_order
 from worklist.orders import store as orders
@@ -212,7 +212,7 @@ def _study_facts(
         tuple(ClaimFacts(*claim) for claim in row.claims),  # of two values, as the version before stored them, too
         tuple(standing),
         frozenset((c.series_instance_uid, c.pathway, c.series_revision) for c in confirmed),
-        tuple(sorted((uid, why) for uid, (_, why) in rejected.items() if uid not in answered)),
+        tuple(RejectedFacts(uid, *up_to) for uid, up_to in sorted(rejected.items()) if uid not in answered),
         (row.withdrawn, utc(row.withdrawn_at)) if row.withdrawn else None,
     )
 
