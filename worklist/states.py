@@ -3,7 +3,8 @@ The state of an item, from its facts. Pure.
 
 Silence is never negative: what has no answer is running, late, failed or out of scope and says so; a series that was
 scored and not flagged is provisional until ingest confirms it, and even then nothing here says that a condition is
-absent. Once more of its images come, an answer without a flag is silence about them; a flag stays.
+absent. Once more of its images come, an answer without a flag is silence about them; a flag stays until they
+are scored.
 """
 
 from __future__ import annotations
@@ -178,10 +179,8 @@ def _view_series(
     found = [a for a in mine if (a.model.version_label, a.model.weights_digest) == activated]
     if not found:
         return _view_silence(study, pathway, " from the version that was activated" if mine else "", now)
-    answer = max(found, key=lambda a: (a.series_revision, a.run))
-    # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
-    reaches = answer.score is not None and answer.score >= active.operating_point
-    flagged = answer.state is ScoringState.SCORED and reaches
+    answer = _what_counts(found, active)
+    flagged = _is_flag(answer, active)
     if not flagged and answer.series_revision < _awaited_revision(study, claim):
         return _view_silence(study, pathway, " about the images that came last", now)
     view = PathwayView(pathway.name, ItemState.SCORED, model_id=active.model.model_id, statement=active.model.statement)
@@ -210,6 +209,24 @@ def _view_series(
         probability=probability,
         at_most=calibration.at_most(answer.score) if flagged and calibration else None,
     )
+
+
+def _what_counts(found: Sequence[FindingsScored], active: Activation) -> FindingsScored:
+    """
+    Return the answer that counts: the highest revision, then run.
+
+    A flag gives way to a score alone: that a model failed at more images, or was not to read them, says nothing of
+    those that were flagged.
+    """
+    ordered = sorted(found, key=lambda answer: (answer.series_revision, answer.run))
+    scored = [answer for answer in ordered if answer.state is ScoringState.SCORED and answer.score is not None]
+    return scored[-1] if scored and _is_flag(scored[-1], active) else ordered[-1]
+
+
+def _is_flag(answer: FindingsScored, active: Activation) -> bool:
+    # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
+    reaches = answer.score is not None and answer.score >= active.operating_point
+    return answer.state is ScoringState.SCORED and reaches
 
 
 def _awaited_revision(study: StudyFacts, claim: ClaimFacts) -> int:
