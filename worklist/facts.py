@@ -72,6 +72,11 @@ class ItemFacts:
         return settled(self.order, self.reports, gone if len(gone) == len(self.studies) else ())
 
     @property
+    def known_by(self) -> StudyFacts | None:
+        """The study that says whose it is: one that stands and is no prior where there is one; None without studies."""
+        return min(self.studies, key=lambda study: (study.withdrawn is not None, study.prior), default=None)
+
+    @property
     def arrived_at(self) -> datetime:
         """When the first instance of the item was received; a prior beside new studies does not count."""
         new = [study for study in self.studies if not study.prior]

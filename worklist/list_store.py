@@ -27,7 +27,8 @@ _LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit
 _STUDIES = (
     select(study.c.item_key, study.c.study_instance_uid, study.c.last_received_at, study.c.modalities)
     .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
-    .order_by(study.c.first_received_at, study.c.study_instance_uid)
+    # The first says whose the item is: one that stands, and no prior, where there is one.
+    .order_by(study.c.withdrawn != "", study.c.prior, study.c.first_received_at, study.c.study_instance_uid)
 )
 _CHANGED = (
     select(*(item.c[n] for n in ("item_key", "human_tier_order", "arrived_at", "expired", "listed_as", "change")))

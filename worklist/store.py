@@ -259,7 +259,7 @@ def put_item(
         "expired": waiting.expired,
         "due_at": waiting.due_at,
         "view": [asdict(pathway) for pathway in view.pathways],
-        "patient_key": facts.studies[0].patient_key,
+        "patient_key": facts.known_by.patient_key if facts.known_by else "",
         "standing": settled.standing.value,
         "settled_at": settled.at,
         "settled_why": settled.why,

@@ -223,6 +223,19 @@ class TestWithdrawal:
         world.tell(make_study(1, version=3))
         assert len(world.rows()) == 1
 
+    @pytest.mark.parametrize("number", [1, 3])
+    @pytest.mark.parametrize("gone", [{"withdrawn": "wrong_worklist_entry", "withdrawn_at": NOON}, {"prior": True}])
+    def test_item_is_whose_the_study_is_that_stands(self, gone: dict[str, Any], number: int, world: World) -> None:
+        world.name(number, "Other^Patient")
+        world.name(2)
+        first = make_study(number, version=2, minutes=0).model_copy(update=gone)
+        world.tell(make_study(number, minutes=0), first, make_study(2), order_key=ORDER)
+
+        row = world.row(2)
+        assert (row.patient, row.accession_number) == ("Testnaam^Alida", "ACC000002")
+        assert row.study_instance_uids == (uid(2), uid(number))
+        assert world.announced("worklist-item-ranked")[-1].patient_key == KEYS.patient_key("", uid(2))
+
     def test_rejected_series_has_no_answer_until_a_later_revision(self, world: World) -> None:
         world.activate()
         world.tell(make_study(1), make_answer(1, 0.9))
