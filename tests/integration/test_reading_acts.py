@@ -239,6 +239,26 @@ def test_judgements_are_written_with_what_they_are_about_and_undo_takes_back_the
     assert all(e.data.ai_shown[0].model_id == "head" for e in world.announced("finding-judged"))
 
 
+def test_what_was_said_before_ai_showed_something_else_is_marked_so(world: World) -> None:
+    world.tell(make_answer(1, 0.1), make_confirmation(1))
+    world.reading.judge(uid(1), ANNA, "agree", None)
+    assert said(world) == ("agree", False)
+    world.tell(make_answer(1, 0.9, revision=2))
+    assert (world.row(1).pathways[0].flagged, *said(world)) == (True, "agree", True)
+
+    world.reading.judge(uid(1), ANNA, "disagree", None)
+    assert said(world) == ("disagree", False)
+    world.suspend()
+    world.ranking.step()
+    assert said(world) == ("disagree", True)
+
+
+def said(world: World, number: int = 1) -> tuple[str, bool]:
+    """Return what the list says of the last judgement, and whether it was about something else."""
+    mark = world.row(number).reading
+    return ("", False) if mark is None else (mark.judgement, mark.judged_before)
+
+
 def test_nobody_undoes_what_another_did(world: World) -> None:
     world.reading.judge(uid(3), ANNA, "agree", None)
 
