@@ -23,7 +23,7 @@ from ingest.taking import DamagedEntry, ReceivedInstance, RefusedInstance, Taken
 from voorrang.database import Connection
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.errors import RetryableError
-from voorrang.identity import remember
+from voorrang.identity import patient_is_known, remember_patient, remember_study
 from voorrang.logs import get_logger
 from voorrang.metrics import INSTANCES_RECEIVED, STUDIES_RECEIVED
 from voorrang.pathways.claiming import claiming
@@ -72,7 +72,7 @@ class IntakeWorker:
     _pausing: Pausing = field(init=False)
     _files: PatientReader = field(init=False)
     _positions: dict[str, Position] = field(default_factory=dict)
-    _remembered: set[tuple[str, str]] = field(default_factory=set)
+    _remembered: set[tuple[str, str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Look at the ledgers for what comes."""
@@ -203,14 +203,14 @@ class IntakeWorker:
         fresh = [*done.new, *done.raised]
         if not (came := [*fresh, *done.strange]):
             intake_store.touch_known_study(connection, batch)
-            return False, self._raise_purpose(connection, one)
+            return False, self._raise_study(connection, batch)
+        is_new_study = intake_store.touch_study(connection, came, self._is_prior(connection, came[0]))
+        is_raised = not is_new_study and self._raise_study(connection, came)
         for received in came:
             self._remember(connection, received)
-        is_new_study = intake_store.touch_study(connection, came, self._is_prior(connection, came[0]))
         if is_new_study:
             settle_study(self.runtime, connection, one.study_instance_uid)
         row = store.study_row(connection, one.study_instance_uid)
-        is_raised = row.purpose is not one.purpose and self._raise_purpose(connection, one)
         is_changed = is_raised or bool(done.raised)
         claims = one.purpose is served and not row.prior
         for mine in _by_series(done.raised):
@@ -246,10 +246,15 @@ class IntakeWorker:
             purpose=received.purpose,
         )
 
-    def _remember(self, connection: Connection, received: ReceivedInstance) -> None:
-        """Write whose a study is, from the file, when these instances say it otherwise than those before."""
-        key = (received.study_instance_uid, received.identity)
-        if key in self._remembered:
+    def _remember(self, connection: Connection, received: ReceivedInstance, *, anew: bool = False) -> None:
+        """
+        Write whose a study is, from the file, when these instances say it otherwise than those before.
+
+        What came for another purpose than the stack's says nothing of a patient who is known; `anew`: whose the study
+        was said to be does not count.
+        """
+        key = (received.study_instance_uid, received.identity, received.purpose.value)
+        if key in self._remembered and not anew:
             return
         rule = self.runtime.settings.senders.get(received.sender)
         try:
@@ -259,20 +264,29 @@ class IntakeWorker:
             get_logger().error("identity not read", reason=type(error).__name__)
             return
         identity = study_identity(head, self.runtime.keys, rule.default_issuer if rule else "")
-        remember(connection, identity, received.received_at)
+        patient, serves = identity.patient, received.purpose is self.runtime.settings.purpose
+        if serves or not patient_is_known(connection, patient.patient_key):
+            remember_patient(connection, patient, received.received_at)
+        remember_study(connection, identity, received.received_at, anew=anew)
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
         self._remembered.add(key)
 
-    def _raise_purpose(self, connection: Connection, received: ReceivedInstance) -> bool:
+    def _raise_study(self, connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:
         """
         Make a study serve the stack's purpose when it is sent for it after it was sent for another.
 
-        Whoever tries an exam on the QA title first must not keep it off the reading list; the other way round, an exam
-        on the list stays there whatever it is sent for later.
+        Whoever tries an exam on the QA title first must not keep it off the reading list, nor say whose it is; the
+        other way round, an exam on the list stays there whatever it is sent for later.
         """
-        uid, purpose = received.study_instance_uid, self.runtime.settings.purpose
-        return received.purpose is purpose and intake_store.raise_purpose(connection, uid, purpose)
+        one = batch[0]
+        if one.purpose is not self.runtime.settings.purpose:
+            return False
+        if not intake_store.raise_study(connection, batch, self._is_prior(connection, one)):
+            return False
+        self._remember(connection, one, anew=True)
+        settle_study(self.runtime, connection, one.study_instance_uid)
+        return True
 
     def _claim_series(
         self, connection: Connection, batch: Sequence[ReceivedInstance], *, has_images: bool = True

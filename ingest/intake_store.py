@@ -140,7 +140,7 @@ def _put_beside(connection: Connection, one: ReceivedInstance, which: _Held) -> 
 
 
 def touch_study(connection: Connection, batch: Sequence[ReceivedInstance], prior: bool) -> bool:
-    """Write a study's row or widen its times by instances of it; True when the study is new."""
+    """Write a study's row or widen its times by instances of it that came for its purpose; True when it is new."""
     first, last = _span(batch)
     one = batch[0]
     values = {
@@ -155,20 +155,42 @@ def touch_study(connection: Connection, batch: Sequence[ReceivedInstance], prior
     }
     is_new = insert_once(connection, study, values)
     if not is_new:
-        _widen(connection, study, study.c.study_instance_uid == one.study_instance_uid, first, last)
+        _widen(connection, study, _serves(one), first, last)
     return is_new
 
 
 def touch_known_study(connection: Connection, batch: Sequence[ReceivedInstance]) -> None:
     """Widen the times of a study by instances that were there already: it was sent again."""
+    _widen(connection, study, _serves(batch[0]), *_span(batch))
+
+
+def _serves(one: ReceivedInstance) -> ColumnElement[bool]:
+    """Return whether a study is that of an instance, and the instance came for its purpose."""
+    return (study.c.study_instance_uid == one.study_instance_uid) & (study.c.purpose == one.purpose.value)
+
+
+def raise_study(connection: Connection, batch: Sequence[ReceivedInstance], prior: bool) -> bool:
+    """
+    Give a study the purpose that instances of it came for, and all that its row says from them.
+
+    Returns
+    -------
+    bool
+        Whether it had another purpose: it was sent for that one before; by whom, when and for whom does not count.
+    """
     first, last = _span(batch)
-    _widen(connection, study, study.c.study_instance_uid == batch[0].study_instance_uid, first, last)
-
-
-def raise_purpose(connection: Connection, study_instance_uid: str, purpose: Purpose) -> bool:
-    """Give a study the purpose that the stack serves; True when it had another: it was sent for that one before."""
-    where = (study.c.study_instance_uid == study_instance_uid) & (study.c.purpose != purpose.value)
-    return connection.execute(update(study).where(where).values(purpose=purpose.value)).rowcount == 1
+    one = batch[0]
+    values = {
+        "purpose": one.purpose.value,
+        "patient_key": one.patient_key,
+        "order_key": one.order_key,
+        "named_by": "",
+        "prior": prior,
+        "first_received_at": first,
+        "last_received_at": last,
+    }
+    where = (study.c.study_instance_uid == one.study_instance_uid) & (study.c.purpose != one.purpose.value)
+    return connection.execute(update(study).where(where).values(**values)).rowcount == 1
 
 
 def add_series(connection: Connection, batch: Sequence[ReceivedInstance]) -> bool:

@@ -45,18 +45,24 @@ def remember(connection: Connection, identity: StudyIdentity, now: datetime) -> 
     The newest word on a patient counts, but an object that leaves an element out takes nothing away. Whose a study is
     and which order asked for it stay as the first instance said: events went out with those keys.
     """
-    p = identity.patient
-    remember_patient(connection, p, now)
-    study = {
-        "study_instance_uid": identity.study_instance_uid,
-        "patient_key": p.patient_key,
+    remember_patient(connection, identity.patient, now)
+    remember_study(connection, identity, now)
+
+
+def remember_study(connection: Connection, identity: StudyIdentity, now: datetime, *, anew: bool = False) -> None:
+    """Write whose a study is, where that is not known; `anew`: whatever is known. Called by ingest only."""
+    values = {
+        "patient_key": identity.patient.patient_key,
         "order_key": identity.order_key,
         "accession_number": identity.accession_number[:64],
         "issuer": identity.issuer[:128],
         "study_description": identity.study_description[:256],
         "seen_at": now,
     }
-    insert_once(connection, identity_study, study)
+    uid = identity.study_instance_uid
+    if not insert_once(connection, identity_study, {"study_instance_uid": uid, **values}) and anew:
+        where = identity_study.c.study_instance_uid == uid
+        connection.execute(update(identity_study).where(where).values(**values))
 
 
 def remember_patient(connection: Connection, patient: PatientIdentity, now: datetime) -> bool:

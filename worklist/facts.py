@@ -25,12 +25,21 @@ class ClaimFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedFacts:
+    """A series of which images were rejected: what was made of it up to this revision is void, and why."""
+
+    series_instance_uid: str
+    series_revision: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StudyFacts:
     """
     One study: its versions of `study-updated`, answers and confirmations joined.
 
-    `rejected` has the series of which nothing that was not rejected has been answered, and why; answers about rejected
-    images are not among `answers`. `withdrawn` says why none of its images stands any more.
+    `rejected` has the series of which nothing that was not rejected has been answered; answers about rejected images
+    are not among `answers`. `withdrawn` says why none of its images stands any more.
     """
 
     study_instance_uid: str
@@ -42,7 +51,7 @@ class StudyFacts:
     claims: tuple[ClaimFacts, ...]
     answers: tuple[FindingsScored, ...]
     confirmed: frozenset[tuple[str, str, int]]
-    rejected: tuple[tuple[str, str], ...] = ()
+    rejected: tuple[RejectedFacts, ...] = ()
     withdrawn: tuple[str, datetime] | None = None
 
 
@@ -61,6 +70,11 @@ class ItemFacts:
         """Whether it awaits a reading."""
         gone = [study.withdrawn for study in self.studies if study.withdrawn is not None]
         return settled(self.order, self.reports, gone if len(gone) == len(self.studies) else ())
+
+    @property
+    def known_by(self) -> StudyFacts | None:
+        """The study that says whose it is: one that stands and is no prior where there is one; None without studies."""
+        return min(self.studies, key=lambda study: (study.withdrawn is not None, study.prior), default=None)
 
     @property
     def arrived_at(self) -> datetime:

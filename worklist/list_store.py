@@ -25,9 +25,10 @@ _is_listed = item.c.listed_as < OFF_THE_LIST
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
 _LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
 _STUDIES = (
-    select(study.c.item_key, study.c.study_instance_uid, study.c.last_received_at, study.c.modalities)
+    select(*(study.c[n] for n in ("item_key", "study_instance_uid", "last_received_at", "modalities", "withdrawn")))
     .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
-    .order_by(study.c.first_received_at, study.c.study_instance_uid)
+    # The first says whose the item is: one that stands, and no prior, where there is one.
+    .order_by(study.c.withdrawn != "", study.c.prior, study.c.first_received_at, study.c.study_instance_uid)
 )
 _CHANGED = (
     select(*(item.c[n] for n in ("item_key", "human_tier_order", "arrived_at", "expired", "listed_as", "change")))
@@ -39,7 +40,7 @@ _COUNT_WITHOUT_PLACE = select(func.count()).select_from(item).where(item.c.liste
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """An item as it stands on the list."""
+    """An item as it stands on the list; of the studies in `standing_uids` some image stands."""
 
     place: SortKey
     human_tier: Tier
@@ -49,6 +50,7 @@ class ListedItem:
     ranked_at: datetime
     view: dict[str, Any]
     study_instance_uids: tuple[str, ...]
+    standing_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
     order: OrderFacts | None
@@ -89,6 +91,7 @@ def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> 
         utc(row.ranked_at),
         {"pathways": row.view},
         tuple([one.study_instance_uid for one in studies]),
+        tuple([one.study_instance_uid for one in studies if not one.withdrawn]),
         utc(max([one.last_received_at for one in studies])),
         tuple(sorted({modality for one in studies for modality in one.modalities})),
         order,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +65,7 @@ class Row(BaseModel):
     One item; `rank` is null for a prior, `order` while none of it is known.
 
     `explanation` is its place in one line, in nl, fr and en. `patient` and `accession_number` only where names may be
-    shown.
+    shown; `other_patients` are those whose studies came under the same number: one of them has a wrong one.
     """
 
     rank: int | None
@@ -84,6 +84,7 @@ class Row(BaseModel):
     last_received_at: datetime
     minutes_waited: int
     patient: str
+    other_patients: tuple[str, ...] = ()
     birth_date: str
     accession_number: str
     study_description: str
@@ -158,7 +159,7 @@ class Lister:
                 item,
                 offset + place,
                 without_ai.get(item.item_key),
-                known.get(item.study_instance_uids[0]),
+                known,
                 read.get(item.item_key),
                 now,
             )
@@ -193,13 +194,14 @@ def _row(
     item: list_store.ListedItem,
     place: int,
     without_ai: int | None,
-    who: identity.StudyIdentity | None,
+    known: Mapping[str, identity.StudyIdentity],
     reading: Mark | None,
     now: datetime,
 ) -> Row:
     pathways: list[dict[str, Any]] = item.view["pathways"]
     minutes_waited = max(0, int((now - item.place.arrived_at).total_seconds() // 60))
     ranked = item.state is not ItemState.PRIOR
+    who = known.get(item.study_instance_uids[0])
     return Row(
         rank=place if ranked else None,
         rank_without_ai=without_ai if ranked else None,
@@ -223,6 +225,7 @@ def _row(
         last_received_at=item.last_received_at,
         minutes_waited=minutes_waited,
         patient=who.patient.name if who else "",
+        other_patients=_other_patients(who, [known[uid] for uid in item.standing_uids if uid in known]),
         birth_date=who.patient.birth_date if who else "",
         accession_number=who.accession_number if who else "",
         study_description=who.study_description if who else "",
@@ -233,3 +236,17 @@ def _row(
             for pathway, addresses in zip(pathways, picture_addresses(item.item_key, pathways), strict=True)
         ),
     )
+
+
+def _other_patients(who: identity.StudyIdentity | None, studies: Iterable[identity.StudyIdentity]) -> tuple[str, ...]:
+    """Return the names of others than who an item is of; a second id for one name and birth date is no other."""
+    if who is None:
+        return ()
+    mine = who.patient
+    others = [
+        one.patient
+        for one in studies
+        if one.patient.patient_key != mine.patient_key
+        and (one.patient.name, one.patient.birth_date) != (mine.name, mine.birth_date)
+    ]
+    return tuple(sorted({other.name or "unknown" for other in others}))

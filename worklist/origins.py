@@ -1,4 +1,4 @@
-"""About whom an event of the worklist is: the first study of its item."""
+"""About whom an event of the worklist is: the study that its item is known by."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from worklist.facts import ItemFacts
 
 def origin_of(runtime: Runtime, facts: ItemFacts) -> Origin:
     """Return what the envelope of an event about an item says; an item whose studies have moved speaks for itself."""
-    first = facts.studies[0] if facts.studies else None
-    subject = first.study_instance_uid if first else facts.item_key
+    study = facts.known_by
+    subject = study.study_instance_uid if study else facts.item_key
     return Origin(
         subject,
-        first.patient_key if first else "",
+        study.patient_key if study else "",
         "" if facts.item_key == subject else facts.item_key,
         runtime.keys.traceparent(subject),
         runtime.settings.purpose,

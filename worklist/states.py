@@ -3,7 +3,8 @@ The state of an item, from its facts. Pure.
 
 Silence is never negative: what has no answer is running, late, failed or out of scope and says so; a series that was
 scored and not flagged is provisional until ingest confirms it, and even then nothing here says that a condition is
-absent. Once more of its images come, an answer without a flag is silence about them; a flag stays.
+absent. Once more of its images come, an answer without a flag is silence about them; a flag stays until they
+are scored.
 """
 
 from __future__ import annotations
@@ -165,8 +166,8 @@ def _view_series(
 ) -> PathwayView:
     """Return what the activated version of a model says of a series; the answers of any other version are not seen."""
     series_instance_uid = claim.series_instance_uid
-    if (rejected := dict(study.rejected).get(series_instance_uid)) is not None:
-        text = f"its images were rejected ({rejected.replace('_', ' ')}): not analysed"
+    if (why := _why_rejected(study, claim)) is not None:
+        text = f"its images were rejected ({why.replace('_', ' ')}): not analysed"
         return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=REJECTED, reason=text)
     mine = [
         answer
@@ -178,10 +179,8 @@ def _view_series(
     found = [a for a in mine if (a.model.version_label, a.model.weights_digest) == activated]
     if not found:
         return _view_silence(study, pathway, " from the version that was activated" if mine else "", now)
-    answer = max(found, key=lambda a: (a.series_revision, a.run))
-    # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
-    reaches = answer.score is not None and answer.score >= active.operating_point
-    flagged = answer.state is ScoringState.SCORED and reaches
+    answer = _what_counts(found, active)
+    flagged = _is_flag(answer, active)
     if not flagged and answer.series_revision < _awaited_revision(study, claim):
         return _view_silence(study, pathway, " about the images that came last", now)
     view = PathwayView(pathway.name, ItemState.SCORED, model_id=active.model.model_id, statement=active.model.statement)
@@ -212,11 +211,35 @@ def _view_series(
     )
 
 
+def _what_counts(found: Sequence[FindingsScored], active: Activation) -> FindingsScored:
+    """
+    Return the answer that counts: the highest revision, then run.
+
+    A flag gives way to a score alone: that a model failed at more images, or was not to read them, says nothing of
+    those that were flagged.
+    """
+    ordered = sorted(found, key=lambda answer: (answer.series_revision, answer.run))
+    scored = [answer for answer in ordered if answer.state is ScoringState.SCORED and answer.score is not None]
+    return scored[-1] if scored and _is_flag(scored[-1], active) else ordered[-1]
+
+
+def _is_flag(answer: FindingsScored, active: Activation) -> bool:
+    # The activated operating point decides, not the one that the answer names: nobody but the register lowers it.
+    reaches = answer.score is not None and answer.score >= active.operating_point
+    return answer.state is ScoringState.SCORED and reaches
+
+
 def _awaited_revision(study: StudyFacts, claim: ClaimFacts) -> int:
     """Return the lowest revision whose answer counts: a confirmed one is there, whatever else was heard of it."""
     key = (claim.series_instance_uid, claim.pathway)
     confirmed = (revision for uid, name, revision in study.confirmed if (uid, name) == key)
     return max((claim.awaited_revision, *confirmed))
+
+
+def _why_rejected(study: StudyFacts, claim: ClaimFacts) -> str | None:
+    """Return why nothing of a series is awaited; None where images stand, of which the next revision is awaited."""
+    mine = (one for one in study.rejected if one.series_instance_uid == claim.series_instance_uid)
+    return next((one.reason for one in mine if _awaited_revision(study, claim) <= one.series_revision), None)
 
 
 def _pictures(answer: FindingsScored, operating_point: float) -> tuple[str, ...]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, insert, or_, select, update
 
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.events.envelope import Event
-from voorrang.events.records import FindingsScored, SeriesConfirmed, StudyUpdated
+from voorrang.events.records import FindingsScored, ScoringState, SeriesConfirmed, StudyUpdated
 from voorrang.outbox import insert_once
-from worklist.facts import ClaimFacts, ItemFacts, StudyFacts
+from worklist.facts import ClaimFacts, ItemFacts, RejectedFacts, StudyFacts
 from worklist.ordering.places import PlaceClass, SortKey
 from worklist.ordering.tiers import TierOrder, tier_order
 from worklist.orders import store as orders
@@ -40,13 +40,15 @@ ORDER = (
     item.c.item_key,
 )
 
+_SCORED = (answer.c.scored_revision, answer.c.scored_run, answer.c.scored_record)
+
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
 _ITEM = select(item).where(item.c.item_key == bindparam("key"))
 _REWRITE = update(item).where(item.c.item_key == bindparam("key"))
 _ITEM_KEY = select(study.c.item_key).where(study.c.study_instance_uid == bindparam("uid"))
 _STUDIES = select(study).where(study.c.item_key == bindparam("key")).order_by(study.c.study_instance_uid)
 _ANSWERS = (
-    select(answer.c.study_instance_uid, answer.c.record)
+    select(*(answer.c[n] for n in ("study_instance_uid", "series_revision", "run", "record")), *_SCORED)
     .where(answer.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
     .order_by(answer.c.series_instance_uid, answer.c.pathway, answer.c.model_id, answer.c.version)
 )
@@ -122,7 +124,7 @@ def put_study(connection: Connection, event: Event[Any]) -> list[str]:
 
 
 def put_answer(connection: Connection, record: FindingsScored) -> None:
-    """Write a model's answer unless a higher revision, then run, is known."""
+    """Write a model's answer unless a higher revision, then run, is known; and the same of those with a score."""
     key = {
         "series_instance_uid": record.series_instance_uid,
         "pathway": record.pathway,
@@ -136,15 +138,23 @@ def put_answer(connection: Connection, record: FindingsScored) -> None:
         "run": record.run,
         "record": record.model_dump(mode="json"),
     }
-    if insert_once(connection, answer, key | values):
+    names = (column.name for column in _SCORED)
+    scored = dict(zip(names, (record.series_revision, record.run, values["record"]), strict=True))
+    has_score = record.state is ScoringState.SCORED and record.score is not None
+    if insert_once(connection, answer, key | values | (scored if has_score else {})):
         return
     c = answer.c
     mine = and_(*(c[name] == value for name, value in key.items()))
-    older = or_(
-        c.series_revision < record.series_revision,
-        and_(c.series_revision == record.series_revision, c.run < record.run),
-    )
+    older = _is_older(c.series_revision, c.run, record)
     connection.execute(update(answer).where(mine, older).values(**values))
+    if has_score:
+        older = or_(c.scored_revision.is_(None), _is_older(c.scored_revision, c.scored_run, record))
+        connection.execute(update(answer).where(mine, older).values(**scored))
+
+
+def _is_older(revision: ColumnElement[int], run: ColumnElement[int], record: FindingsScored) -> ColumnElement[bool]:
+    """Return whether a stored revision, then run, is lower than that of an answer, as SQL."""
+    return or_(revision < record.series_revision, and_(revision == record.series_revision, run < record.run))
 
 
 def put_confirmation(connection: Connection, record: SeriesConfirmed) -> None:
@@ -178,9 +188,10 @@ def item_facts(connection: Connection, item_key: str) -> ItemFacts:
                 row,
                 orders.surviving_patient(connection, row.patient_key),
                 [
-                    FindingsScored.model_validate(a.record)
+                    FindingsScored.model_validate(record)
                     for a in answers
                     if a.study_instance_uid == row.study_instance_uid
+                    for record in _records(a)
                 ],
                 [c for c in confirmed if c.study_instance_uid == row.study_instance_uid],
                 rejected,
@@ -190,6 +201,13 @@ def item_facts(connection: Connection, item_key: str) -> ItemFacts:
         order,
         tuple(orders.reports_of(connection, item_key, [row.order_key for row in rows], uids)),
     )
+
+
+def _records(row: Any) -> Iterator[Any]:
+    """Give the highest answer of a row, and the highest with a score where that is another."""
+    yield row.record
+    if row.scored_record is not None and (row.scored_revision, row.scored_run) != (row.series_revision, row.run):
+        yield row.scored_record
 
 
 def _study_facts(
@@ -212,7 +230,7 @@ def _study_facts(
         tuple(ClaimFacts(*claim) for claim in row.claims),  # of two values, as the version before stored them, too
         tuple(standing),
         frozenset((c.series_instance_uid, c.pathway, c.series_revision) for c in confirmed),
-        tuple(sorted((uid, why) for uid, (_, why) in rejected.items() if uid not in answered)),
+        tuple(RejectedFacts(uid, *up_to) for uid, up_to in sorted(rejected.items()) if uid not in answered),
         (row.withdrawn, utc(row.withdrawn_at)) if row.withdrawn else None,
     )
 
@@ -241,7 +259,7 @@ def put_item(
         "expired": waiting.expired,
         "due_at": waiting.due_at,
         "view": [asdict(pathway) for pathway in view.pathways],
-        "patient_key": facts.studies[0].patient_key,
+        "patient_key": facts.known_by.patient_key if facts.known_by else "",
         "standing": settled.standing.value,
         "settled_at": settled.at,
         "settled_why": settled.why,

@@ -45,7 +45,8 @@ study = Table(
     Column("withdrawn_at", DateTime(timezone=True)),
 )
 
-# One row for each exact model version: a shadow version never overwrites what the active one answered.
+# One row for each exact model version: a shadow version never overwrites what the active one answered. `scored` has the
+# highest answer with a score, beside the highest of all: a later one without a score takes no flag away.
 answer = Table(
     "worklist_answer",
     metadata,
@@ -58,6 +59,9 @@ answer = Table(
     Column("series_revision", Integer, nullable=False),
     Column("run", Integer, nullable=False),
     Column("record", JSON, nullable=False),
+    Column("scored_revision", Integer),
+    Column("scored_run", Integer),
+    Column("scored_record", JSON),
 )
 
 confirmation = Table(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -381,6 +381,42 @@ def test_a_study_tried_for_qa_and_then_sent_for_reading_is_on_the_list(station: 
     assert completed(station) == [("stroke", 1, 12 + new_slices)]
     assert station.events("series-completed")[0].purpose is Purpose.CLINICAL
     assert unaccounted(station) == 0
+
+
+def test_a_study_tried_for_qa_is_whose_it_is_and_as_old_as_when_it_is_sent_for_reading(station: Station) -> None:
+    tried: dict[str, Any] = {
+        "PatientID": "QA-1",
+        "PatientName": "Phantom^Test",
+        "AccessionNumber": "Q-1",
+        "StudyDate": "20190401",
+    }
+    station.receive(*make_stack(12, **tried), called="VOORRANG-QA", calling="PACS")
+    station.take_in()
+    assert station.study().prior
+    station.clock.advance(3600)
+    station.receive(*make_stack(12))
+    station.take_in()
+    let_pass(station, 5)
+    row, keys, sent_at = station.study(), station.runtime.keys, station.clock.now() - timedelta(seconds=5)
+    assert (row.patient_key, row.order_key) == (keys.patient_key("", "T-1"), keys.order_key("", "A-1"))
+    assert (row.prior, row.first_received_at) == (False, sent_at)
+    assert completed(station) == [("stroke", 1, 12)]
+    with station.runtime.database.read() as connection:
+        known = look_up(connection, [STUDY])[STUDY]
+    assert (known.patient.name, known.patient.patient_id, known.accession_number) == ("Test^Patient", "T-1", "A-1")
+
+
+def test_what_is_tried_for_qa_renames_no_patient_and_makes_no_study_younger(station: Station) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    before = station.study()
+    station.clock.advance(3600)
+    station.receive(*make_stack(4, first=13, PatientName="Phantom^Test"), called="VOORRANG-QA")
+    station.receive(*make_stack(12), called="VOORRANG-QA")
+    station.take_in()
+    assert station.study().last_received_at == before.last_received_at
+    with station.runtime.database.read() as connection:
+        assert look_up(connection, [STUDY])[STUDY].patient.name == "Test^Patient"
 
 
 def test_a_series_tried_for_qa_and_then_sent_for_reading_is_read_in_a_study_on_the_list(station: Station) -> None:

@@ -92,6 +92,24 @@ def test_instances_of_before_their_purpose_was_kept_have_that_of_their_study(
             assert {row.locator: row.purpose for row in rows} == {"1.1": "clinical", "1.2": "qa", "1.3": "demo"}
 
 
+def test_answers_of_before_the_last_score_was_kept_have_theirs(fresh_database: FreshDatabase) -> None:
+    table = worklist.tables.answer
+    key = {"pathway": "stroke", "model_id": "head", "version": "1", "weights_digest": "a", "study_instance_uid": "1.1"}
+    said = {"1.1.1": ("scored", 0.9), "1.1.2": ("scored", None), "1.1.3": ("failed", None)}
+    with fresh_database() as database:
+        with database.write() as connection:
+            for uid, (state, score) in said.items():
+                row = key | {"series_instance_uid": uid, "series_revision": 2, "run": 3}
+                connection.execute(insert(table).values(row | {"record": {"state": state, "score": score}}))
+        go_back(database, "worklist_0006_one_order")
+        migrate(database)
+        with database.read() as connection:
+            found = {row.series_instance_uid: row for row in connection.execute(select(table))}
+        scored = {uid: (row.scored_revision, row.scored_run, row.scored_record) for uid, row in found.items()}
+        none = (None, None, None)
+        assert scored == {"1.1.1": (2, 3, {"state": "scored", "score": 0.9}), "1.1.2": none, "1.1.3": none}
+
+
 def go_back(database: Database, revision: str) -> None:
     config = _config()
     with database.write() as connection:

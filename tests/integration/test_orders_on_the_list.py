@@ -18,6 +18,7 @@ from tests.integration.worklist_world import (
     NOON,
     World,
     make_answer,
+    make_confirmation,
     make_event,
     make_study,
     serving,
@@ -222,6 +223,19 @@ class TestWithdrawal:
         world.tell(make_study(1, version=3))
         assert len(world.rows()) == 1
 
+    @pytest.mark.parametrize("number", [1, 3])
+    @pytest.mark.parametrize("gone", [{"withdrawn": "wrong_worklist_entry", "withdrawn_at": NOON}, {"prior": True}])
+    def test_item_is_whose_the_study_is_that_stands(self, gone: dict[str, Any], number: int, world: World) -> None:
+        world.name(number, "Other^Patient")
+        world.name(2)
+        first = make_study(number, version=2, minutes=0).model_copy(update=gone)
+        world.tell(make_study(number, minutes=0), first, make_study(2), order_key=ORDER)
+
+        row = world.row(2)
+        assert (row.patient, row.accession_number) == ("Testnaam^Alida", "ACC000002")
+        assert row.study_instance_uids == (uid(2), uid(number))
+        assert world.announced("worklist-item-ranked")[-1].patient_key == KEYS.patient_key("", uid(2))
+
     def test_rejected_series_has_no_answer_until_a_later_revision(self, world: World) -> None:
         world.activate()
         world.tell(make_study(1), make_answer(1, 0.9))
@@ -237,6 +251,27 @@ class TestWithdrawal:
         )
         world.tell(make_answer(1, 0.9, revision=2))
         assert world.row(1).tier == "urgent"
+
+    @pytest.mark.parametrize("claim", [(1, "stroke", 1, True), (1, "stroke", 2, False)], ids=["open", "complete"])
+    @pytest.mark.parametrize("is_told_first", [True, False])
+    def test_what_stands_of_a_series_is_running_then_late_beside_one_that_was_answered(
+        self, is_told_first: bool, claim: tuple[int, str, int, bool], world: World
+    ) -> None:
+        world.activate()
+        other = (2, "stroke", 1, False)
+        world.tell(make_study(1, claims=[(1, "stroke", 1, False), other]), make_answer(1, 0.9))
+        world.tell(make_answer(1, 0.1, series=2), make_confirmation(1, series=2))
+        rejected = {"study_instance_uid": uid(1), "series_instance_uid": uid(1, 1), "rejected_at": NOON}
+        part = SeriesRejected(series_revision=1, reason="quality", **rejected)
+        rest = make_study(1, version=2, claims=[claim, other], arrived_at=world.clock.now())
+        world.tell(*((part, rest) if is_told_first else (rest, part)))
+        assert (world.row(1).tier, world.row(1).shown_state) == ("routine", "running")
+
+        world.clock.advance(181)
+        world.ranking.step()
+        assert (world.row(1).shown_state, world.row(1).reason) == ("late", "no answer within 3 minutes")
+        world.tell(make_answer(1, 0.1, revision=2), make_confirmation(1, revision=2))
+        assert world.row(1).shown_state == "scored"
 
 
 class TestPatients:

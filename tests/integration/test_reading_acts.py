@@ -197,6 +197,17 @@ def test_a_negative_counts_as_shown_when_it_is_no_longer_provisional(world: Worl
     assert [(shown.flagged, shown.since) for shown in after] == [(False, NOON.replace(minute=2))]
 
 
+@pytest.mark.parametrize("flagged", [1, 2])
+def test_of_two_studies_of_an_order_the_flag_is_what_was_shown(flagged: int, world: World) -> None:
+    world.tell(make_study(1, version=2), make_study(2, version=2), order_key="o_1")
+    for number in (1, 2):
+        world.tell(make_answer(number, 0.9 if number == flagged else 0.1), make_confirmation(number))
+    world.reading.open("o_1", ANNA, "list")
+
+    (shown,) = world.announced("reading-opened")[-1].data.ai_shown
+    assert (world.row(1).pathways[0].flagged, shown.flagged) == (True, True)
+
+
 def test_what_a_suspended_model_said_is_shown_no_more(world: World) -> None:
     world.suspend()
     world.ranking.step()
@@ -226,6 +237,26 @@ def test_judgements_are_written_with_what_they_are_about_and_undo_takes_back_the
         ("undone", None, agreed),
     ]
     assert all(e.data.ai_shown[0].model_id == "head" for e in world.announced("finding-judged"))
+
+
+def test_what_was_said_before_ai_showed_something_else_is_marked_so(world: World) -> None:
+    world.tell(make_answer(1, 0.1), make_confirmation(1))
+    world.reading.judge(uid(1), ANNA, "agree", None)
+    assert said(world) == ("agree", False)
+    world.tell(make_answer(1, 0.9, revision=2))
+    assert (world.row(1).pathways[0].flagged, *said(world)) == (True, "agree", True)
+
+    world.reading.judge(uid(1), ANNA, "disagree", None)
+    assert said(world) == ("disagree", False)
+    world.suspend()
+    world.ranking.step()
+    assert said(world) == ("disagree", True)
+
+
+def said(world: World, number: int = 1) -> tuple[str, bool]:
+    """Return what the list says of the last judgement, and whether it was about something else."""
+    mark = world.row(number).reading
+    return ("", False) if mark is None else (mark.judgement, mark.judged_before)
 
 
 def test_nobody_undoes_what_another_did(world: World) -> None:

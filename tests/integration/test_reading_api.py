@@ -60,6 +60,15 @@ def test_a_day_of_one_reader(client: httpx.Client) -> None:
     assert client.post(f"{item}/done", json={"reader": "anna"}).json()["refusal"] == "closed"
 
 
+def test_the_page_says_that_a_judgement_was_of_what_ai_had_shown_before(client: httpx.Client, world: World) -> None:
+    item, words = f"/api/worklist/items/{uid(2)}", "anna, of what AI had shown before: agree"
+    client.post(f"{item}/judgement", json={"reader": "anna", "judgement": "agree"}).raise_for_status()
+    assert words not in client.get("/rows").text
+    world.tell(make_answer(2, 0.1, revision=2))
+
+    assert words in client.get("/rows").text
+
+
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("body", [{"reader": "carla"}, {"reader": ""}, {}])
 def test_who_is_not_known_here_does_nothing(act: str, body: dict[str, str], client: httpx.Client, world: World) -> None:

@@ -236,6 +236,15 @@ def test_a_flag_that_was_gone_and_is_back_is_told_of(night: Night) -> None:
     assert night.after(0.2) == 1
 
 
+def test_a_flag_is_told_of_whatever_another_study_of_its_order_says(night: Night) -> None:
+    now = night.world.clock.now()
+    night.world.tell(*(make_study(n, arrived_at=now) for n in (1, 2)), order_key="o_1")
+    night.world.tell(make_answer(1, 0.9), make_answer(2, 0.1), make_confirmation(2))
+
+    assert night.world.row(1).pathways[0].flagged
+    assert [night.after(0), night.after(5)] == [0, 1]
+
+
 def test_a_model_that_was_suspended_for_minutes_has_its_finding_told(night: Night) -> None:
     night.flag(1)
     night.world.suspend()

@@ -95,6 +95,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
         "last_received_at": "2026-11-02T12:01:00Z",
         "minutes_waited": 0,
         "patient": "Testnaam^Alida",
+        "other_patients": [],
         "birth_date": "19511213",
         "accession_number": "ACC000001",
         "study_description": "CT hersenen",
@@ -276,6 +277,20 @@ def test_hostile_direction_of_text_ends_with_its_cell(world: World, client: http
     world.name(1, HOSTILE[5], HOSTILE[5])
 
     assert client.get("/rows").text.count(f"<bdi>{HOSTILE[5]}</bdi>") == 2
+
+
+def test_row_with_exams_of_two_patients_under_one_number_names_both(world: World, client: httpx.Client) -> None:
+    words = "also of another patient: <bdi>Andere, Bert</bdi>"
+    for number, name in ((1, "Testnaam^Alida"), (2, "Andere^Bert"), (3, "Testnaam^Alida")):
+        world.name(number, name)
+        world.tell(make_study(number), order_key="o_1")
+    assert (world.row(1).patient, world.row(1).other_patients) == ("Testnaam^Alida", ("Andere^Bert",))
+    assert words in client.get("/rows").text
+
+    gone = {"withdrawn": "wrong_worklist_entry", "withdrawn_at": NOON}
+    world.tell(make_study(2, version=2).model_copy(update=gone), order_key="o_1")
+    assert world.row(1).other_patients == ()
+    assert words not in client.get("/rows").text
 
 
 def test_very_long_name_is_on_the_page_once_and_whole_in_the_api(world: World, client: httpx.Client) -> None:

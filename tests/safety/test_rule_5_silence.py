@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.integration.worklist_world import (
+    NOON,
     World,
     consuming,
     make_answer,
@@ -22,7 +23,7 @@ from tests.integration.worklist_world import (
 )
 from voorrang.bus import Message
 from voorrang.events.envelope import encode
-from voorrang.events.records import ScoringState
+from voorrang.events.records import ScoringState, SeriesRejected
 from worklist.states import ItemState
 from worklist.tables import study
 
@@ -219,6 +220,38 @@ def test_late_slices_take_no_flag_away(world: World) -> None:
     world.ranking.step()
 
     assert (world.row().tier, world.row().shown_state) == ("urgent", "scored")
+
+
+def rejected(revision: int) -> SeriesRejected:
+    """Return ingest's word that the images of the series are rejected."""
+    return SeriesRejected(
+        study_instance_uid=uid(1),
+        series_instance_uid=uid(1, 1),
+        series_revision=revision,
+        reason="quality",
+        rejected_at=NOON,
+    )
+
+
+@pytest.mark.parametrize("state", [ScoringState.FAILED, ScoringState.OUT_OF_SCOPE])
+@pytest.mark.parametrize("turned", [False, True])
+def test_later_answer_without_a_score_takes_no_flag_away(turned: bool, state: ScoringState, world: World) -> None:
+    world.activate()
+    answers = [make_answer(1, 0.9), make_answer(1, state=state, revision=2)]
+    world.tell(make_study(1), make_study(2), *(reversed(answers) if turned else answers))
+    assert (world.row().tier, world.row().state, world.order()) == ("urgent", "scored", [1, 2])
+
+    world.tell(rejected(1))
+    assert (world.row().tier, world.row().state) == ("routine", state.value)
+
+
+def test_run_that_failed_takes_no_flag_away_and_one_that_scored_does(world: World) -> None:
+    world.activate()
+    world.tell(make_study(1), make_answer(1, 0.9), make_answer(1, state=ScoringState.FAILED, run=2))
+    assert world.row().tier == "urgent"
+
+    world.tell(make_answer(1, 0.1, run=3), make_answer(1, state=ScoringState.FAILED, run=4))
+    assert (world.row().tier, world.row().state) == ("routine", "failed")
 
 
 def test_claims_that_the_version_before_stored_are_read(world: World) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from voorrang.database import Connection
-from worklist.reading import calls, claims, log
+from voorrang.events.reading_records import ShownAnswer
+from worklist.reading import calls, claims, log, shown
 from worklist.reading.calls import Call
 from worklist.reading.claims import Claim
 from worklist.reading.escalating import CallState, WhyEnded
@@ -19,6 +20,7 @@ class Mark(BaseModel):
     """
     Beside one item; `reader` has it until `until`.
 
+    `judged_before`: AI shows something else by now than what `judgement` was about.
     `call` says in words what on-call radiology was told, `reference` is the number that the message had;
     `waits_to_be_taken` while somebody should take a critical finding.
     """
@@ -28,6 +30,7 @@ class Mark(BaseModel):
     judgement: str = ""
     because: str = ""
     judged_by: str = ""
+    judged_before: bool = False
     call: str = ""
     reference: int | None = None
     waits_to_be_taken: bool = False
@@ -38,15 +41,21 @@ def marks(connection: Connection, item_keys: Collection[str]) -> dict[str, Mark]
     held = claims.held(connection, item_keys)
     lines = log.decisions(connection, item_keys)
     called = calls.of_items(connection, item_keys)
+    judged = {key: said for key, mine in lines.items() if (said := log.last_judgement(mine)) is not None}
+    before = {key for key, said in judged.items() if not _is_about_what_is_shown(connection, key, said)}
     return {
-        key: _mark(held.get(key), lines.get(key, ()), called.get(key, ()))
+        key: _mark(held.get(key), judged.get(key), called.get(key, ()), judged_before=key in before)
         for key in item_keys
         if key in held or key in lines or key in called
     }
 
 
-def _mark(held: Claim | None, lines: Sequence[Decision], called: Sequence[Call]) -> Mark:
-    said = log.last_judgement(lines)
+def _is_about_what_is_shown(connection: Connection, item_key: str, said: Decision) -> bool:
+    about = tuple(ShownAnswer.model_validate(answer) for answer in said.detail["ai_shown"])
+    return about == shown.shown_now(connection, item_key)
+
+
+def _mark(held: Claim | None, said: Decision | None, called: Sequence[Call], *, judged_before: bool) -> Mark:
     last = next((call for call in called if call.state is CallState.WAITING), called[-1] if called else None)
     return Mark(
         reader=held.actor if held else "",
@@ -54,6 +63,7 @@ def _mark(held: Claim | None, lines: Sequence[Decision], called: Sequence[Call])
         judgement=str(said.detail["judgement"]) if said else "",
         because=str(said.detail["because"] or "") if said else "",
         judged_by=said.actor if said else "",
+        judged_before=judged_before,
         call=_call_words(last) if last else "",
         reference=last.id if last else None,
         waits_to_be_taken=last is not None and last.state is CallState.WAITING,

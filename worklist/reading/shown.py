@@ -39,21 +39,14 @@ def record(
     item_key
         Of the item.
     views
-        What is shown of each of its pathways; a provisional answer is shown as running and so does not count.
+        What is shown of each of its studies and pathways, the loudest first: a flag in one study is shown, whatever
+        the same model says of another. A provisional answer is shown as running and so does not count.
     activations
         Say which version of a model answers.
     now
         When the list begins to show it.
     """
-    versions = {(a.pathway, a.model.model_id): a.model.version for a in activations}
-    shows = {
-        (view.pathway, view.model_id): (
-            versions.get((view.pathway, view.model_id), ""),
-            FLAGGED if view.flagged else NOT_FLAGGED,
-        )
-        for view in views
-        if view.model_id and view.state is ItemState.SCORED and not view.provisional
-    }
+    shows = _shows(views, activations)
     before = _latest(connection, item_key)
     newest = max((utc(row.since) for row in before.values()), default=now)
     since = now if newest <= now else newest + _MOMENT  # a clock that was put back does not turn the order round
@@ -66,6 +59,17 @@ def record(
         row = before.get(key)
         if row is None or (row.version, row.state) != values:
             _write(connection, item_key, key, values, since)
+
+
+def _shows(views: Iterable[PathwayView], activations: Sequence[Activation]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return version and word by pathway and model, the first word of each."""
+    versions = {(a.pathway, a.model.model_id): a.model.version for a in activations}
+    shows: dict[tuple[str, str], tuple[str, str]] = {}
+    for view in views:
+        if view.model_id and view.state is ItemState.SCORED and not view.provisional:
+            key = (view.pathway, view.model_id)
+            shows.setdefault(key, (versions.get(key, ""), FLAGGED if view.flagged else NOT_FLAGGED))
+    return shows
 
 
 def shown_now(connection: Connection, item_key: str) -> tuple[ShownAnswer, ...] | None:

@@ -45,6 +45,27 @@ def test_flag_stays_a_flag(claim: tuple[int, str, int, bool]) -> None:
     assert (item.state, item.pathways[0].flagged, bool(item.lifts)) == (ItemState.SCORED, True, True)
 
 
+@pytest.mark.parametrize("state", [ScoringState.FAILED, ScoringState.OUT_OF_SCOPE])
+@pytest.mark.parametrize("claim", LATER)
+def test_flag_stays_when_nothing_was_scored_later(claim: tuple[int, str, int, bool], state: ScoringState) -> None:
+    flag, nothing = make_answer(score=0.9), make_answer(state=state, revision=2)
+    item = view(after_late_slices(nothing, flag, claim=claim))
+
+    assert (item.state, item.pathways[0].flagged, place(item)) == (
+        ItemState.SCORED,
+        True,
+        place(view(after_late_slices(flag, claim=claim))),
+    )
+
+
+def test_flag_that_a_score_has_taken_away_is_not_brought_back_by_a_failure() -> None:
+    answers = make_answer(score=0.9), make_answer(score=0.1, revision=2), make_answer(state=ScoringState.FAILED, run=3)
+    failed = answers[2].model_copy(update={"series_revision": 3})
+
+    assert view(after_late_slices(*answers[:2], failed)).state is ItemState.FAILED
+    assert view(after_late_slices(make_answer(score=0.1), failed)).state is ItemState.FAILED
+
+
 def test_answer_about_the_later_revision_is_shown_whichever_word_of_ingest_came() -> None:
     for claim in LATER:
         item = view(after_late_slices(make_answer(score=0.1), make_answer(score=0.2, revision=2), claim=claim))
