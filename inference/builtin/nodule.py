@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+
+from torch import nn
 
 from inference.builtin.axial import as_seen
 from inference.builtin.cards import FOLDER
-from inference.builtin.nodule_candidates import find_candidates
-from inference.builtin.nodule_network import NoduleNetwork, judged, network_of
-from inference.builtin.nodule_patches import Patches, at_all_scales, facts_of
+from inference.builtin.nodule_candidates import Candidate, find_candidates
+from inference.builtin.nodule_network import judged, networks_of
+from inference.builtin.nodule_patches import Bytes, Facts, Patches, at_all_scales, facts_of
 from inference.builtin.shipped import LungCandidates, ShippedBundle, ShippedModel
 from inference.model import LocatedFinding, Opinion
 from inference.reference.lungs import find_lungs
@@ -23,7 +26,7 @@ MASS_OVER_MM = 30.0  # Hansell et al., Fleischner Society glossary, Radiology 20
 
 class LungNodule(ShippedModel):
     """
-    Mark lung nodules and masses: candidates by rules, each judged by a small network.
+    Mark lung nodules and masses: candidates by rules, each judged by a few small networks.
 
     Its card, docs/models/lung-nodule.md, says on what it was trained and what was measured. Research. Not CE-marked.
     Not for clinical use.
@@ -44,7 +47,7 @@ class LungNodule(ShippedModel):
         if not isinstance(bundle.contract.reading, LungCandidates):
             raise ConfigurationError(f"reading is {bundle.contract.reading.kind}, expected lung_candidates")
         super().__init__(bundle)
-        self._network = network_of(bundle.weights())
+        self._networks = networks_of(bundle.weights())
 
     def read(self, volume: Volume) -> Opinion:
         """
@@ -67,7 +70,7 @@ class LungNodule(ShippedModel):
             Code anatomy when there are no lungs.
         """
         seen = as_seen(volume)
-        kept = marks_of(self._network, seen, MAX_FINDINGS, self._listed_from)
+        kept = marks_of(self._networks, candidates_of(seen), seen, MAX_FINDINGS, self._listed_from)
         findings = tuple(self._finding(seen, one) for one in kept)
         return Opinion(max((finding.score for finding in findings), default=0.0), findings)
 
@@ -82,18 +85,23 @@ class LungNodule(ShippedModel):
         )
 
 
-def marks_of(network: NoduleNetwork, volume: Volume, at_most: int, from_score: float) -> list[Mark]:
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What may be a nodule in a chest, and what networks are shown of each: its cubes and its facts."""
+
+    found: list[Candidate]
+    cubes: Bytes
+    facts: Facts
+
+
+def candidates_of(volume: Volume) -> Candidates:
     """
-    Return what a network marks in a chest CT, one mark for each thing, the highest first.
+    Return what networks are to judge in a chest CT.
 
     Parameters
     ----------
-    network
-        Ready to compute.
     volume
         Rows to the back, columns to the left, slices upwards.
-    at_most, from_score
-        How many are kept, and from which score.
 
     Raises
     ------
@@ -104,7 +112,26 @@ def marks_of(network: NoduleNetwork, volume: Volume, at_most: int, from_score: f
     if lungs is None:
         raise OutOfScopeError(ScopeReason(ScopeCode.ANATOMY, "No lungs are found; a chest is asked."))
     scales = at_all_scales(volume, lungs)
-    candidates = find_candidates(scales.fine, lungs, volume.spacing_mm)
-    answers = judged(network, Patches(scales).of(candidates), facts_of(candidates, volume.spacing_mm[0]))
-    marks = (Mark(c.index, float(size), float(score)) for c, (score, size) in zip(candidates, answers, strict=True))
+    found = find_candidates(scales.fine, lungs, volume.spacing_mm)
+    return Candidates(found, Patches(scales).of(found), facts_of(found, volume.spacing_mm[0]))
+
+
+def marks_of(network: nn.Module, candidates: Candidates, volume: Volume, at_most: int, from_score: float) -> list[Mark]:
+    """
+    Return what a network, or several, mark in a chest CT, one mark for each thing, the highest first.
+
+    Parameters
+    ----------
+    network
+        Ready to compute.
+    candidates
+        Of this volume.
+    volume
+        Rows to the back, columns to the left, slices upwards.
+    at_most, from_score
+        How many are kept, and from which score.
+    """
+    answers = judged(network, candidates.cubes, candidates.facts)
+    pairs = zip(candidates.found, answers, strict=True)
+    marks = (Mark(c.index, float(size), float(score)) for c, (score, size) in pairs)
     return strongest(marks, volume.spacing_mm, at_most, from_score)

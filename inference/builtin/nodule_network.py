@@ -1,8 +1,8 @@
-"""The network that judges candidates: three small stacks of 3D convolutions, a close, a near and a far look, joined."""
+"""Networks that judge candidates: each three stacks of 3D convolutions, a close, a near and a far look, joined."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -59,9 +59,40 @@ class NoduleNetwork(nn.Module):
         return out
 
 
-def judged(network: NoduleNetwork, cubes: Bytes, facts: Facts) -> npt.NDArray[np.float64]:
+class NoduleNetworks(nn.Module):
     """
-    Return what a network says of candidates.
+    Networks that were trained alike from different seeds; what they say is averaged.
+
+    Parameters
+    ----------
+    members
+        The networks.
+    """
+
+    def __init__(self, members: Iterable[NoduleNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, cubes: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
+        """
+        Judge candidates.
+
+        Parameters
+        ----------
+        cubes, facts
+            As for one of them.
+
+        Returns
+        -------
+        Tensor of shape (n, 2)
+            Mean logit, and mean binary logarithm of the diameter over 10 mm.
+        """
+        return torch.stack([member(cubes, facts) for member in self.members]).mean(dim=0)
+
+
+def judged(network: nn.Module, cubes: Bytes, facts: Facts) -> npt.NDArray[np.float64]:
+    """
+    Return what networks say of candidates.
 
     Parameters
     ----------
@@ -86,11 +117,12 @@ def judged(network: NoduleNetwork, cubes: Bytes, facts: Facts) -> npt.NDArray[np
     return np.stack([1 / (1 + np.exp(-out[:, 0])), USUAL_DIAMETER_MM * 2 ** out[:, 1]], axis=1)
 
 
-def network_of(weights: dict[str, torch.Tensor]) -> NoduleNetwork:
-    """Return a network with these weights, ready to compute."""
-    network = NoduleNetwork()
-    network.load_state_dict(weights)
-    return network.eval().requires_grad_(False)
+def networks_of(weights: dict[str, torch.Tensor]) -> NoduleNetworks:
+    """Return networks with these weights, ready to compute."""
+    members = {name.split(".")[1] for name in weights}
+    networks = NoduleNetworks(NoduleNetwork() for _ in members)
+    networks.load_state_dict(weights)
+    return networks.eval().requires_grad_(False)
 
 
 def _stack(channels: Sequence[int]) -> nn.Sequential:

@@ -29,6 +29,9 @@ def _cpm(figures: Mapping[str, Any]) -> list[str]:
         *(_cpm_row(_GROUPS[name], each) for name, each in figures["groups"].items()),
         _cpm_row("**both real scans, mean**", figures["real"]),
         _cpm_row("second: the same, the oval (below) counting neither way", figures["real_without_oval"]),
+        "",
+        "Both real scans, mean, each network alone, as five other draws of the training: CPM "
+        f"{', '.join(f'{each:.3f}' for each in figures['members'])}.",
         *_rival(figures.get("demonstrator")),
     ]
 

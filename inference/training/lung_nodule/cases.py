@@ -15,13 +15,13 @@ from inference.training.lung_nodule.shrinking import shrunk
 SEED = 20261130
 PHANTOM = "phantom"
 TRAINING_PHANTOMS = range(3000, 3016)  # never those of a test, of the demo or of a case to be judged on
-UNSEEN_PHANTOMS = range(200, 216)
+UNSEEN_PHANTOMS = range(400, 416)
 UNSEEN_CASES = range(48)
 NODULES_PER_CASE = 4
 SIZES_MM = ((4.0, 8.0), (8.0, 15.0), (15.0, 30.0))
 THICK_SIZES_MM = SIZES_MM[1:]  # in slices of 8 mm a smaller one is not seen by anyone
 
-_TRAINING, _UNSEEN = 1, 4  # cases of 2 were looked at while the recipe was made
+_TRAINING, _UNSEEN = 1, 6  # cases of 2, 3 and 4 were judged on before
 _NODULES_PER_COPY = 14
 _SHARE_MASSES = 0.12
 _MASS_MM = (30.0, 60.0)

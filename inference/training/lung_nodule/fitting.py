@@ -37,6 +37,11 @@ class Recipe:
         Decay of the moving average of weights, which is what is kept.
     size_weight
         Of the loss of the size beside that of the score.
+    members
+        Networks trained from different seeds, and averaged: one network differs from the next by as much as it is
+        better than rules (the card has both).
+    draw
+        0 ships; another takes other seeds for all of them, and shows what that changes.
     """
 
     steps: int = 900
@@ -46,6 +51,8 @@ class Recipe:
     decay: float = 1e-2
     averaging: float = 0.99
     size_weight: float = 0.2
+    members: int = 5
+    draw: int = 0
 
 
 class _Draw:

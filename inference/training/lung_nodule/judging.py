@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from inference.builtin.axial import as_seen
-from inference.builtin.nodule import marks_of
+from inference.builtin.nodule import candidates_of, marks_of
 from inference.builtin.nodule_candidates import FINEST_MM
-from inference.builtin.nodule_network import NoduleNetwork
+from inference.builtin.nodule_network import NoduleNetworks
 from inference.reference.blobs import find_blobs
 from inference.reference.grids import sample
 from inference.reference.lungs import find_lungs
@@ -28,6 +28,9 @@ from inference.training.lung_nodule.cases import (
 from inference.training.lung_nodule.placing import Chest
 from inference.training.lung_nodule.planting import Nodule
 from inference.volume import Volume
+
+MarkAll = Callable[[Volume], tuple[tuple[Placed, ...], ...]]
+"""Marks what a volume holds; one or more models, each with its marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A case and what two models marked in it."""
+    """A case and what two models marked in it; `members`: what each of our networks marks alone."""
 
     case: Case
     own: tuple[Placed, ...]
     reference: tuple[Placed, ...]
+    members: tuple[tuple[Placed, ...], ...] = ()
 
 
 def numbers_of(source: str) -> range:
@@ -59,7 +63,7 @@ def numbers_of(source: str) -> range:
     return UNSEEN_PHANTOMS if source == PHANTOM else UNSEEN_CASES
 
 
-def read_cases(source: str, data: Path, network: NoduleNetwork, numbers: Sequence[int], keep: Path) -> list[Read]:
+def read_cases(source: str, data: Path, networks: NoduleNetworks, numbers: Sequence[int], keep: Path) -> list[Read]:
     """
     Read the cases of a source.
 
@@ -69,7 +73,7 @@ def read_cases(source: str, data: Path, network: NoduleNetwork, numbers: Sequenc
         `THIN`, `THICK` or `PHANTOM`.
     data
         Folder of the real scans.
-    network
+    networks
         That never saw the scan, or phantoms of these seeds.
     numbers
         Which cases.
@@ -78,15 +82,15 @@ def read_cases(source: str, data: Path, network: NoduleNetwork, numbers: Sequenc
     """
     keep.mkdir(parents=True, exist_ok=True)
     chest = chest_of(data, source, numbers[0])
-    weights = _name_of(network)
+    weights, mark_all = _name_of(networks), partial(own_marks, networks)
     found = []
     for number in numbers:
         chest = chest_of(data, source, number) if source == PHANTOM else chest
         planted = unseen_case(chest, source, number)
         case = Case(source, number, planted.nodules, ignored_of(chest))
-        own = kept_marks(keep / f"own-{weights}-{source}-{number}.json", partial(own_marks, network), planted.volume)
-        by_rules = kept_marks(keep / f"reference-{source}-{number}.json", reference_marks, planted.volume)
-        found.append(Read(case, own, by_rules))
+        together, *members = kept_marks(keep / f"own-{weights}-{source}-{number}.json", mark_all, planted.volume)
+        (by_rules,) = kept_marks(keep / f"reference-{source}-{number}.json", reference_marks, planted.volume)
+        found.append(Read(case, together, by_rules, tuple(members)))
     return found
 
 
@@ -95,28 +99,31 @@ def ignored_of(chest: Chest) -> tuple[Spot, ...]:
     return tuple(Spot(known.position_mm, known.reach_mm) for known in chest.known)
 
 
-def own_marks(network: NoduleNetwork, volume: Volume) -> tuple[Placed, ...]:
-    """Return the marks of a network, as many as 100 and from any score on."""
+def own_marks(networks: NoduleNetworks, volume: Volume) -> tuple[tuple[Placed, ...], ...]:
+    """Return the marks of networks together, then of each alone, as many as 100 and from any score on."""
     seen = as_seen(volume)
-    return placed(seen, marks_of(network, seen, MOST_MARKS, 0.0))
+    candidates = candidates_of(seen)
+    every = (networks, *networks.members)
+    return tuple(placed(seen, marks_of(each, candidates, seen, MOST_MARKS, 0.0)) for each in every)
 
 
-def reference_marks(volume: Volume) -> tuple[Placed, ...]:
+def reference_marks(volume: Volume) -> tuple[tuple[Placed, ...]]:
     """Return the marks of `reference-lung`, as many as 100 and from any score on, which is more than it lists."""
     lungs = find_lungs(volume)
     if lungs is None:
-        return ()
+        return ((),)
     grid = sample(volume.voxels_hu, volume.spacing_mm, lungs.low, lungs.high, FINEST_MM)
     marks = (mark(blob, volume.spacing_mm[0]) for blob in find_blobs(grid, lungs))
-    return placed(volume, strongest(marks, volume.spacing_mm, MOST_MARKS, 0.0))
+    return (placed(volume, strongest(marks, volume.spacing_mm, MOST_MARKS, 0.0)),)
 
 
-def kept_marks(path: Path, mark_all: Callable[[Volume], tuple[Placed, ...]], volume: Volume) -> tuple[Placed, ...]:
-    """Return the marks of a model in a volume: those of the file where there is one, which is written otherwise."""
+def kept_marks(path: Path, mark_all: MarkAll, volume: Volume) -> tuple[tuple[Placed, ...], ...]:
+    """Return the marks of models in a volume: those of the file where there is one, which is written otherwise."""
     if not path.is_file():
-        path.write_text(json.dumps([asdict(one) for one in mark_all(volume)]), encoding="utf-8")
+        made = [[asdict(one) for one in marks] for marks in mark_all(volume)]
+        path.write_text(json.dumps(made), encoding="utf-8")
     kept = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(Placed((x, y, z), each["score"]) for each in kept for x, y, z in [each["position_mm"]])
+    return tuple(tuple(Placed(tuple(each["position_mm"]), each["score"]) for each in marks) for marks in kept)
 
 
 def volume_of_case(data: Path, case: Case) -> Volume:
@@ -129,8 +136,8 @@ def placed(volume: Volume, marks: Sequence[Mark]) -> tuple[Placed, ...]:
     return tuple(Placed(volume.to_patient_mm(one.index), float(one.score)) for one in marks)
 
 
-def _name_of(network: NoduleNetwork) -> str:
+def _name_of(networks: NoduleNetworks) -> str:
     digest = hashlib.sha256()
-    for values in network.state_dict().values():
+    for values in networks.state_dict().values():
         digest.update(values.numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -41,13 +41,13 @@ def against(vendor: Path, configs: Path, reads: Sequence[Read], data: Path, keep
     ):
         model = BundleModel(bundle)
 
-        def marks(volume: Volume) -> tuple[Placed, ...]:
+        def marks(volume: Volume) -> tuple[tuple[Placed, ...]]:
             found = model.read(volume).findings
-            return tuple(Placed(f.position_mm, f.score) for f in found if f.position_mm is not None)[:MOST_MARKS]
+            return (tuple(Placed(f.position_mm, f.score) for f in found if f.position_mm is not None)[:MOST_MARKS],)
 
-        theirs = [
-            Read(r.case, r.own, kept_marks(keep / f"rival-{r.case.source}-{r.case.number}.json", marks, volume))
-            for r in reads
-            for volume in [volume_of_case(data, r.case)]
-        ]
+        theirs = []
+        for r in reads:
+            path = keep / f"rival-{r.case.source}-{r.case.number}.json"
+            (by_them,) = kept_marks(path, marks, volume_of_case(data, r.case))
+            theirs.append(Read(r.case, r.own, by_them))
     return of_group(theirs)

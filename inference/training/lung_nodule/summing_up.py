@@ -51,6 +51,13 @@ def of_groups(groups: Sequence[Sequence[Read]]) -> dict[str, Any]:
     }
 
 
+def members(groups: Sequence[Sequence[Read]]) -> list[float]:
+    """Return the mean CPM over groups of each network alone, the first of each group being the first, and so on."""
+    count = len(groups[0][0].members)
+    alone = [[[r.case.judge(r.members[k]) for r in reads] for reads in groups] for k in range(count)]
+    return [round(float(np.mean([cpm(scans) for scans in each])), 4) for each in alone]
+
+
 def subgroups(groups: Sequence[Sequence[Read]]) -> dict[str, dict[str, dict[str, Any]]]:
     """Return sensitivities at one false positive per scan, by size, by kind and by attachment, over all groups."""
     rows: list[tuple[Nodule, bool, bool]] = []

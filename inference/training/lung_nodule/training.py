@@ -13,8 +13,8 @@ from typing import Any
 
 from inference.builtin.axial import as_seen
 from inference.builtin.cards import FIGURES
-from inference.builtin.nodule import marks_of
-from inference.builtin.nodule_network import NoduleNetwork
+from inference.builtin.nodule import candidates_of, marks_of
+from inference.builtin.nodule_network import NoduleNetworks
 from inference.training.cards import write_between_marks
 from inference.training.froc import MOST_MARKS, Placed, Scan, Spot, threshold_at
 from inference.training.lung_nodule.caching import examples_of
@@ -23,13 +23,14 @@ from inference.training.lung_nodule.cases import SEED
 from inference.training.lung_nodule.chests import read_chest
 from inference.training.lung_nodule.evaluating import evaluate
 from inference.training.lung_nodule.fitting import Recipe
-from inference.training.lung_nodule.folds import ALL, FOLDS, SOURCES, WITHOUT_THICK, WITHOUT_THIN, Fold, network_for
+from inference.training.lung_nodule.folds import ALL, FOLDS, SOURCES, WITHOUT_THICK, WITHOUT_THIN, Fold, networks_for
 from inference.training.lung_nodule.judging import Read, numbers_of, placed, read_cases, reference_marks
 from inference.training.lung_nodule.placing import Chest
 from inference.training.lung_nodule.rival import against
 from inference.training.lung_nodule.summing_up import (
     at_threshold,
     failures,
+    members,
     of_group,
     of_groups,
     pair_of,
@@ -37,7 +38,6 @@ from inference.training.lung_nodule.summing_up import (
 )
 from inference.training.shipping import ship_weights
 
-RECIPE = Recipe()
 WEIGHTS = "models/lung-nodule.pt"
 POINT_AT = 0.5  # false positives per scan
 RIVAL_CASES = 4
@@ -47,7 +47,7 @@ Vendor = tuple[Path, Path]
 """The maker's folder and our configuration over it."""
 
 
-def train(data: Path, work: Path, bundle: Path, vendor: Vendor | None = None) -> dict[str, Any]:
+def train(data: Path, work: Path, bundle: Path, recipe: Recipe, vendor: Vendor | None = None) -> dict[str, Any]:
     """
     Train without each scan and on all, measure on what was left out, ship.
 
@@ -59,6 +59,8 @@ def train(data: Path, work: Path, bundle: Path, vendor: Vendor | None = None) ->
         For what is kept between runs.
     bundle
         Gets weights, digest, operating point and `docs/figures.json`.
+    recipe
+        How.
     vendor
         A third party's detector to compare with, on the first cases of the scan of thin slices; None: none is.
 
@@ -69,16 +71,17 @@ def train(data: Path, work: Path, bundle: Path, vendor: Vendor | None = None) ->
     """
     began = time.monotonic()
     examples = partial(examples_of, data=data, work=work)
-    networks = {fold: network_for(fold, examples, RECIPE, work) for fold in FOLDS}
-    reads = {fold: _read(fold, network, data, work) for fold, network in networks.items()}
+    networks = {fold: networks_for(fold, examples, recipe, work) for fold in FOLDS}
+    reads = {fold: _read(fold, its, data, work) for fold, its in networks.items()}
     points = {fold: threshold_at(POINT_AT, _own(reads[fold])) for fold in (WITHOUT_THIN, WITHOUT_THICK)}
     ship_weights(networks[ALL].state_dict(), bundle, WEIGHTS, max(points.values()))
     found = {
         "seed": SEED,
-        "recipe": asdict(RECIPE),
+        "recipe": asdict(recipe),
         "weights": sum(parameter.numel() for parameter in networks[ALL].parameters()),
         "examples": {source: _counts(source, data, work) for source in SOURCES},
         "real": of_groups([reads[WITHOUT_THIN], reads[WITHOUT_THICK]]),
+        "members": members([reads[WITHOUT_THIN], reads[WITHOUT_THICK]]),
         "real_without_oval": of_groups([_without_oval(reads[WITHOUT_THIN]), reads[WITHOUT_THICK]]),
         "groups": {fold.judged_on[0]: of_group(reads[fold]) for fold in FOLDS},
         "subgroups": subgroups([reads[fold] for fold in FOLDS]),
@@ -112,9 +115,9 @@ def _rival(vendor: Vendor, reads: Sequence[Read], data: Path, work: Path) -> dic
     return against(folder, configs, reads[:RIVAL_CASES], data, work / "marks" / WITHOUT_THIN.name)
 
 
-def _read(fold: Fold, network: NoduleNetwork, data: Path, work: Path) -> list[Read]:
+def _read(fold: Fold, networks: NoduleNetworks, data: Path, work: Path) -> list[Read]:
     (source,) = fold.judged_on
-    return read_cases(source, data, network, numbers_of(source), work / "marks" / fold.name)
+    return read_cases(source, data, networks, numbers_of(source), work / "marks" / fold.name)
 
 
 def _without_oval(reads: Sequence[Read]) -> list[Read]:
@@ -131,13 +134,13 @@ def _counts(source: str, data: Path, work: Path) -> dict[str, int]:
     return {"candidates": len(examples.cubes), "of_nodules": int(examples.is_nodule.sum())}
 
 
-def _mass(network: NoduleNetwork, data: Path, name: str, point: float) -> dict[str, Any]:
-    """What a network that never saw a scan says of its real mass, and the reference CAD beside it."""
+def _mass(networks: NoduleNetworks, data: Path, name: str, point: float) -> dict[str, Any]:
+    """What networks that never saw a scan say of its real mass, and the reference CAD beside it."""
     chest = read_chest(data, name)
     seen = as_seen(chest.volume)
-    kept = marks_of(network, seen, MOST_MARKS, 0.0)
+    kept = marks_of(networks, candidates_of(seen), seen, MOST_MARKS, 0.0)
     on_mass = [_is_ignored(one, chest) for one in placed(seen, kept)]
-    by_rules = [_is_ignored(one, chest) for one in reference_marks(chest.volume)]
+    by_rules = [_is_ignored(one, chest) for one in reference_marks(chest.volume)[0]]
     best = on_mass.index(True) if any(on_mass) else None
     return {
         "place": None if best is None else best + 1,

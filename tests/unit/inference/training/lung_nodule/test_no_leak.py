@@ -23,7 +23,7 @@ from inference.training.lung_nodule.cases import (
 )
 from inference.training.lung_nodule.chests import THICK, THIN
 from inference.training.lung_nodule.fitting import Recipe, changed
-from inference.training.lung_nodule.folds import FOLDS, WITHOUT_THICK, WITHOUT_THIN, Fold, network_for
+from inference.training.lung_nodule.folds import FOLDS, WITHOUT_THICK, WITHOUT_THIN, Fold, networks_for
 from inference.training.lung_nodule.placing import Chest
 from tests.unit.inference.chests import make_chest
 from voorrang.demo.studies import DEMO_SEED
@@ -49,7 +49,7 @@ def unseen_auc(examples: tuple[Examples, ...], keep: Path) -> float:
     by_source = dict(zip((THIN, THICK, PHANTOM), examples, strict=True))
     scores, truth = [], []
     for fold in (WITHOUT_THIN, WITHOUT_THICK):
-        network = network_for(fold, by_source.__getitem__, Recipe(steps=60, batch=24, averaging=0.9), keep)
+        network = networks_for(fold, by_source.__getitem__, Recipe(steps=60, batch=24, averaging=0.9, members=1), keep)
         other = by_source[fold.judged_on[0]]
         cubes = np.ascontiguousarray(other.cubes[:, :, MIDDLE, MIDDLE, MIDDLE])
         scores.append(judged(network, cubes, other.facts)[:, 0])
@@ -75,16 +75,20 @@ def test_a_network_is_fitted_with_the_examples_of_its_own_sources_only(
 ) -> None:
     by_source = {source: make_examples(k, 0) for k, source in enumerate((THIN, THICK, PHANTOM))}
     given: list[Examples] = []
+    seeds: list[int] = []
 
     def fit(examples: Examples, recipe: Recipe, seed: int) -> torch.nn.Module:
         given.append(examples)
+        seeds.append(seed)
         return NoduleNetwork()
 
     monkeypatch.setattr("inference.training.lung_nodule.folds.fitted", fit)
-    network_for(fold, by_source.__getitem__, Recipe(), tmp_path)
-    (examples,) = given
+    networks_for(fold, by_source.__getitem__, Recipe(), tmp_path)
+    networks_for(fold, by_source.__getitem__, Recipe(draw=1), tmp_path)
     expected = np.concatenate([by_source[source].facts for source in fold.trained_on])
-    assert (examples.facts == expected).all()
+    assert len(given) == len(set(seeds)) == 2 * Recipe().members
+    assert all((examples.facts == expected).all() for examples in given)
+    assert not {seed for seed in seeds[1:]} & {other.seed for other in FOLDS}
 
 
 def test_nodules_of_training_copies_are_not_those_of_cases_of_the_same_number() -> None:
