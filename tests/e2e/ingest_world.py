@@ -261,7 +261,8 @@ def require_same(world: IngestWorld, sent: Sequence[Outgoing]) -> None:
     assert Counter(row.sop_instance_uid for row in rows) == Counter(mine.keys())
     assert {Path(row.locator).stem for row in rows} == set(mine)
     assert world.rows(select_rows(conflict.c.locator)) == []
-    assert list(world.archive.incoming.iterdir()) == []
+    # The assembler writes a manifest there at any moment, and takes it away with its name.
+    wait_until(lambda: not any(world.archive.incoming.iterdir()), SETTLE_SECONDS, "no half-written file to be left")
 
 
 def _what_is_missing(world: IngestWorld, sent: set[str]) -> str:
