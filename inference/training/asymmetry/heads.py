@@ -55,7 +55,7 @@ def real_heads(patients: Sequence[Patient]) -> Iterator[Head]:
 def phantoms(seeds: Sequence[int] = PHANTOM_SEEDS) -> Iterator[Head]:
     """Yield head phantoms."""
     for seed in seeds:
-        yield Head(f"phantom-{seed}", find_brain(unseen_phantom(seed, has_bleed=False)))
+        yield Head(f"phantom-{seed}", find_brain(unseen_phantom(seed, None)))
 
 
 def volumes_past_the_gate(folder: Path) -> Iterator[Volume]:

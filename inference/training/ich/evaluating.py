@@ -14,7 +14,8 @@ from inference.builtin.cards import FIGURES
 from inference.builtin.haemorrhage import Haemorrhage
 from inference.training.ich.labelled import Patient, read_patients
 from inference.training.ich.measuring import auc
-from inference.training.ich.phantoms import UNSEEN_SEEDS, unseen_phantom
+from inference.training.ich.phantoms import BLEED, UNSEEN_SEEDS, unseen_phantom
+from inference.training.ich.small_bleeds import SMALL_BLEEDS, SmallBleed
 from inference.volume import Volume
 
 TOLERANCE = 0.02
@@ -38,16 +39,23 @@ class Found:
         Of these scores.
     phantoms
         By seed, the score of a head phantom without a bleed and with that of the demo. Training had other seeds.
+    small_bleeds
+        By name, the score of a head phantom with a bleed that is smaller or fainter.
     """
 
     weights_digest: str
     scores: dict[str, float]
     patient_auc_on_training_patients: float
     phantoms: dict[str, tuple[float, float]]
+    small_bleeds: dict[str, float]
 
 
 def evaluate(
-    data: Path, bundle: Path, numbers: Sequence[int] | None = None, seeds: Sequence[int] = UNSEEN_SEEDS
+    data: Path,
+    bundle: Path,
+    numbers: Sequence[int] | None = None,
+    seeds: Sequence[int] = UNSEEN_SEEDS,
+    small_bleeds: Sequence[SmallBleed] = SMALL_BLEEDS,
 ) -> Found:
     """
     Score patients and phantoms with the weights of a bundle.
@@ -62,6 +70,8 @@ def evaluate(
         Which patients; None: all.
     seeds
         Of the phantoms.
+    small_bleeds
+        Which of them.
     """
     model = Haemorrhage(bundle)
     asked = [each for each in read_patients(data) if numbers is None or each.number in numbers]
@@ -69,13 +79,14 @@ def evaluate(
     truth = np.array([bool(each.is_bleed.any()) for each in asked], dtype=np.bool_)
     phantoms = {
         str(seed): (
-            _rounded(model, unseen_phantom(seed, has_bleed=False)),
-            _rounded(model, unseen_phantom(seed, has_bleed=True)),
+            _rounded(model, unseen_phantom(seed, None)),
+            _rounded(model, unseen_phantom(seed, BLEED)),
         )
         for seed in seeds
     }
     by_number = {str(each.number): round(score, 4) for each, score in zip(asked, scores, strict=True)}
-    return Found(model.weights_digest, by_number, round(auc(np.array(scores), truth), 4), phantoms)
+    by_bleed = {each.name: _rounded(model, each.volume()) for each in small_bleeds}
+    return Found(model.weights_digest, by_number, round(auc(np.array(scores), truth), 4), phantoms, by_bleed)
 
 
 def _rounded(model: Haemorrhage, volume: Volume) -> float:
@@ -95,4 +106,5 @@ def seen_again(found: Found, bundle: Path) -> bool:
     pairs = [(score, kept["scores"][number]) for number, score in found.scores.items()]
     for seed, scores in found.phantoms.items():
         pairs += zip(scores, kept["phantoms"][seed], strict=True)
+    pairs += [(score, kept["small_bleeds"][name]) for name, score in found.small_bleeds.items()]
     return found.weights_digest == kept["weights_digest"] and all(abs(a - b) <= TOLERANCE for a, b in pairs)

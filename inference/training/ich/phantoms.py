@@ -46,9 +46,9 @@ def phantom_maps(folder: Path) -> Made:
     return kept(folder / "phantoms.npz", first_blocks(), _drawn())
 
 
-def unseen_phantom(seed: int, *, has_bleed: bool) -> Volume:
-    """Return the phantom of a seed, without a bleed or with that of the demo."""
-    return volume_of(make_head(seed, BLEED if has_bleed else None))
+def unseen_phantom(seed: int, bleed: Bleed | None) -> Volume:
+    """Return the phantom of a seed, with a bleed or without."""
+    return volume_of(make_head(seed, bleed))
 
 
 def volume_of(phantom: Phantom) -> Volume:

@@ -35,6 +35,7 @@ from inference.training.ich.measuring import SPECIFICITY, Scored, figures, with_
 from inference.training.ich.phantoms import phantom_maps
 from inference.training.ich.shipping import ship
 from inference.training.ich.short_series import short_series
+from inference.training.ich.small_bleeds import draw_largest_missed
 from inference.training.ich.summing_up import by_fold, by_type, by_way, counts, of_boxes, of_phantoms, rounded
 from inference.training.ich.thresholds import judged_across_folds, series_logits, threshold_at
 
@@ -91,6 +92,7 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
         "inserted": of_boxes(_inserted(cohort, unseen_by)),
         "short_series": short_series(patients, first_blocks(), unseen_by, SEED, way.top),
         "phantoms": of_phantoms(shipped.phantoms, OPERATING_POINT),
+        "operating_point": OPERATING_POINT,
         "reference_head": baseline(patients),
         "shipped": asdict(shipped),
     }
@@ -98,6 +100,7 @@ def train(data: Path, work: Path, bundle: Path) -> dict[str, Any]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     write_tables(bundle, found)
+    draw_largest_missed(bundle, shipped.small_bleeds, OPERATING_POINT)
     return found
 
 

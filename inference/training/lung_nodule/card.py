@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from inference.training.lung_nodule.missed import in_phantoms
+from inference.training.missed import file_of
+
 _RATES = ("0.125", "0.25", "0.5", "1", "2", "4", "8")
 _GROUPS = {
     "chest-c3n-00247": "chest-c3n-00247 (3 mm), network trained without it",
@@ -139,6 +142,14 @@ def _failures(figures: Mapping[str, Any]) -> list[str]:
         "| case | diameter | kind | attached | place, mm LPS |",
         "|---|---|---|---|---|",
         *rows,
+        "",
+        "Those in phantoms; the box is the truth, not the model's:",
+        "",
+        *(
+            f"![a {each['kind'].replace('_', ' ')} nodule of {each['diameter_mm']:.0f} mm in a phantom, in a box]"
+            f"({file_of(name)})"
+            for name, each in in_phantoms(figures["failures"])
+        ),
     ]
 
 

@@ -25,6 +25,7 @@ from inference.training.lung_nodule.evaluating import evaluate
 from inference.training.lung_nodule.fitting import Recipe
 from inference.training.lung_nodule.folds import ALL, FOLDS, SOURCES, WITHOUT_THICK, WITHOUT_THIN, Fold, networks_for
 from inference.training.lung_nodule.judging import Read, numbers_of, placed, read_cases, reference_marks
+from inference.training.lung_nodule.missed import draw_failures
 from inference.training.lung_nodule.placing import Chest
 from inference.training.lung_nodule.rival import against
 from inference.training.lung_nodule.summing_up import (
@@ -75,6 +76,7 @@ def train(data: Path, work: Path, bundle: Path, recipe: Recipe, vendor: Vendor |
     reads = {fold: _read(fold, its, data, work) for fold, its in networks.items()}
     points = {fold: threshold_at(POINT_AT, _own(reads[fold])) for fold in (WITHOUT_THIN, WITHOUT_THICK)}
     ship_weights(networks[ALL].state_dict(), bundle, WEIGHTS, max(points.values()))
+    missed = [each for fold in FOLDS for each in failures(reads[fold])]
     found = {
         "seed": SEED,
         "recipe": asdict(recipe),
@@ -86,7 +88,7 @@ def train(data: Path, work: Path, bundle: Path, recipe: Recipe, vendor: Vendor |
         "groups": {fold.judged_on[0]: of_group(reads[fold]) for fold in FOLDS},
         "subgroups": subgroups([reads[fold] for fold in FOLDS]),
         **({"demonstrator": _rival(vendor, reads[WITHOUT_THIN], data, work)} if vendor is not None else {}),
-        "failures": [each for fold in FOLDS for each in failures(reads[fold])],
+        "failures": missed,
         "point": {
             "chosen": round(max(points.values()), 3),
             WITHOUT_THIN.judged_on[0]: at_threshold(reads[WITHOUT_THIN], points[WITHOUT_THICK]),
@@ -107,6 +109,7 @@ def train(data: Path, work: Path, bundle: Path, recipe: Recipe, vendor: Vendor |
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     write_between_marks(bundle, tables(found))
+    draw_failures(bundle, missed)
     return found
 
 

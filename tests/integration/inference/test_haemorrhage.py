@@ -21,6 +21,7 @@ from inference.training.ich.evaluating import Found, evaluate, seen_again
 from inference.training.ich.phantoms import BLEED, unseen_phantom
 from inference.training.ich.phantoms import volume_of as as_volume
 from inference.training.ich.shipping import WEIGHTS
+from inference.training.ich.small_bleeds import SmallBleed
 from inference.training.shipping import MOST_BYTES
 from inference.volume import Volume
 from tests.unit.inference.instances import as_file, make_instance
@@ -34,6 +35,7 @@ DATA = Path(os.environ.get("VOORRANG_TEST_DATA", Path(__file__).resolve().parent
 # What a run of all tests has time for.
 CARD_PATIENT = 66
 CARD_SEED = 5
+CARD_BLEED = SmallBleed(2, 12.0, 60.0)
 MARGIN = 0.1
 
 
@@ -51,12 +53,12 @@ def test_without_weights_it_does_not_start(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def without(model: Haemorrhage) -> Opinion:
-    return model.read(unseen_phantom(CARD_SEED, has_bleed=False))
+    return model.read(unseen_phantom(CARD_SEED, None))
 
 
 @pytest.fixture(scope="module")
 def bleeding() -> Volume:
-    return unseen_phantom(CARD_SEED, has_bleed=True)
+    return unseen_phantom(CARD_SEED, BLEED)
 
 
 @pytest.fixture(scope="module")
@@ -149,22 +151,29 @@ def test_the_shipped_weights_give_what_the_card_says_of_phantoms(
     model: Haemorrhage, without: Opinion, with_bleed: Opinion
 ) -> None:
     phantoms = {str(CARD_SEED): (without.score, with_bleed.score)}
-    assert seen_again(Found(model.weights_digest, {}, float("nan"), phantoms), BUNDLE)
+    small_bleeds = {CARD_BLEED.name: model.read(CARD_BLEED.volume()).score}
+    assert seen_again(Found(model.weights_digest, {}, float("nan"), phantoms, small_bleeds), BUNDLE)
 
 
 def test_the_shipped_weights_give_what_the_card_says_of_patients() -> None:
     data = DATA / "head-ich-jpeg"
     if not data.is_dir():
         pytest.skip("head-ich-jpeg is not in VOORRANG_TEST_DATA or ../shared/data")
-    assert seen_again(evaluate(data, BUNDLE, [CARD_PATIENT], seeds=()), BUNDLE)
+    assert seen_again(evaluate(data, BUNDLE, [CARD_PATIENT], seeds=(), small_bleeds=()), BUNDLE)
 
 
 @pytest.mark.parametrize(
-    "other", [{"weights_digest": "0" * 64}, {"phantoms": {"0": (0.5, 0.5)}}, {"scores": {"50": 2.0}}]
+    "other",
+    [
+        {"weights_digest": "0" * 64},
+        {"phantoms": {"0": (0.5, 0.5)}},
+        {"scores": {"50": 2.0}},
+        {"small_bleeds": {CARD_BLEED.name: 2.0}},
+    ],
 )
 def test_other_weights_or_scores_are_not_those_of_the_card(other: dict[str, Any]) -> None:
     kept = json.loads((BUNDLE / FIGURES).read_text())["shipped"]
-    same = Found(kept["weights_digest"], kept["scores"], 1.0, kept["phantoms"])
+    same = Found(kept["weights_digest"], kept["scores"], 1.0, kept["phantoms"], kept["small_bleeds"])
     assert seen_again(same, BUNDLE)
     assert not seen_again(replace(same, **other), BUNDLE)
 
