@@ -6,19 +6,20 @@ from pathlib import Path
 
 import yaml
 
+from inference.builtin.cards import operating_point_of
 from voorrang.pathways.loading import load_pathways
 from voorrang.pathways.pathway import ModelUse, Pathway
 
-_TRAINED = {
-    "stroke": ModelUse(name="ich", operating_point=0.5),
-    "lung-nodule": ModelUse(name="lung-nodule", operating_point=0.957),
-}
+_TRAINED = {"stroke": "ich", "lung-nodule": "lung-nodule"}
 
 
 def demo_pathways() -> dict[str, Pathway]:
     """Return them by name."""
     found = load_pathways(None)
-    return {name: found[name].model_copy(update={"models": (use,)}) for name, use in _TRAINED.items()}
+    uses = {
+        pathway: ModelUse(name=model, operating_point=operating_point_of(model)) for pathway, model in _TRAINED.items()
+    }
+    return {name: found[name].model_copy(update={"models": (use,)}) for name, use in uses.items()}
 
 
 def write_pathways(folder: Path) -> Path:
