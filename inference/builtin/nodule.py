@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from inference.builtin.axial import as_seen
 from inference.builtin.cards import FOLDER
 from inference.builtin.nodule_candidates import Candidate, find_candidates
-from inference.builtin.nodule_network import judged, networks_of
+from inference.builtin.nodule_network import Outputs, judged, networks_of, outputs_of
 from inference.builtin.nodule_patches import Bytes, Facts, Patches, at_all_scales, facts_of
 from inference.builtin.shipped import LungCandidates, ShippedBundle, ShippedModel
 from inference.model import LocatedFinding, Opinion
@@ -70,7 +68,9 @@ class LungNodule(ShippedModel):
             Code anatomy when there are no lungs.
         """
         seen = as_seen(volume)
-        kept = marks_of(self._networks, candidates_of(seen), seen, MAX_FINDINGS, self._listed_from)
+        candidates = candidates_of(seen)
+        outputs = outputs_of(self._networks, candidates.cubes, candidates.facts)
+        kept = marks_of(outputs, candidates, seen, MAX_FINDINGS, self._listed_from)
         findings = tuple(self._finding(seen, one) for one in kept)
         return Opinion(max((finding.score for finding in findings), default=0.0), findings)
 
@@ -116,14 +116,14 @@ def candidates_of(volume: Volume) -> Candidates:
     return Candidates(found, Patches(scales).of(found), facts_of(found, volume.spacing_mm[0]))
 
 
-def marks_of(network: nn.Module, candidates: Candidates, volume: Volume, at_most: int, from_score: float) -> list[Mark]:
+def marks_of(outputs: Outputs, candidates: Candidates, volume: Volume, at_most: int, from_score: float) -> list[Mark]:
     """
-    Return what a network, or several, mark in a chest CT, one mark for each thing, the highest first.
+    Return what networks together mark in a chest CT, one mark for each thing, the highest first.
 
     Parameters
     ----------
-    network
-        Ready to compute.
+    outputs
+        Of the networks, on these candidates.
     candidates
         Of this volume.
     volume
@@ -131,7 +131,6 @@ def marks_of(network: nn.Module, candidates: Candidates, volume: Volume, at_most
     at_most, from_score
         How many are kept, and from which score.
     """
-    answers = judged(network, candidates.cubes, candidates.facts)
-    pairs = zip(candidates.found, answers, strict=True)
+    pairs = zip(candidates.found, judged(outputs), strict=True)
     marks = (Mark(c.index, float(size), float(score)) for c, (score, size) in pairs)
     return strongest(marks, volume.spacing_mm, at_most, from_score)

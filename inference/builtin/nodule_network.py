@@ -17,6 +17,8 @@ USUAL_DIAMETER_MM = 10.0
 _HIDDEN = 32
 _BATCH = 64
 
+Outputs = npt.NDArray[np.float64]
+
 
 class NoduleNetwork(nn.Module):
     """
@@ -61,7 +63,7 @@ class NoduleNetwork(nn.Module):
 
 class NoduleNetworks(nn.Module):
     """
-    Networks that were trained alike from different seeds; what they say is averaged.
+    Networks that were trained alike from different seeds.
 
     Parameters
     ----------
@@ -84,37 +86,60 @@ class NoduleNetworks(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n, 2)
-            Mean logit, and mean binary logarithm of the diameter over 10 mm.
+        Tensor of shape (members, n, 2)
+            Of each: logit, and binary logarithm of the diameter over 10 mm.
         """
-        return torch.stack([member(cubes, facts) for member in self.members]).mean(dim=0)
+        return torch.stack([member(cubes, facts) for member in self.members])
 
 
-def judged(network: nn.Module, cubes: Bytes, facts: Facts) -> npt.NDArray[np.float64]:
+def outputs_of(networks: NoduleNetworks, cubes: Bytes, facts: Facts) -> Outputs:
     """
-    Return what networks say of candidates.
+    Return what each network says of candidates.
 
     Parameters
     ----------
-    network
+    networks
         Ready to compute.
     cubes, facts
         Of n candidates.
 
     Returns
     -------
-    ndarray of shape (n, 2)
-        Score 0..1, and diameter in mm.
+    ndarray of shape (members, n, 2)
+        Logit, and binary logarithm of the diameter over 10 mm.
+
+    Raises
+    ------
+    ArithmeticError
+        When one of them is not finite.
     """
-    parts = [np.empty((0, 2))]
+    parts = [np.empty((len(networks.members), 0, 2))]
     with torch.inference_mode():
         for at in range(0, len(cubes), _BATCH):
             given = torch.from_numpy(cubes[at : at + _BATCH]), torch.from_numpy(facts[at : at + _BATCH])
-            parts.append(network(*given).double().numpy())
-    out = np.concatenate(parts)
+            parts.append(networks(*given).double().numpy())
+    out = np.concatenate(parts, axis=1)
     if not np.isfinite(out).all():
         raise ArithmeticError("the network gave a number that is none")
-    return np.stack([1 / (1 + np.exp(-out[:, 0])), USUAL_DIAMETER_MM * 2 ** out[:, 1]], axis=1)
+    return out
+
+
+def judged(outputs: Outputs) -> npt.NDArray[np.float64]:
+    """
+    Return what networks say together: the mean of their logits, and of their diameters as logarithms.
+
+    Parameters
+    ----------
+    outputs
+        Of one or more networks, shape (members, n, 2).
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+        Score 0..1, and diameter in mm.
+    """
+    logits, sizes = np.moveaxis(outputs.mean(axis=0), 1, 0)
+    return np.stack([1 / (1 + np.exp(-logits)), USUAL_DIAMETER_MM * 2**sizes], axis=1)
 
 
 def networks_of(weights: dict[str, torch.Tensor]) -> NoduleNetworks:

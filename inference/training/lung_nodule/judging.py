@@ -12,7 +12,7 @@ from pathlib import Path
 from inference.builtin.axial import as_seen
 from inference.builtin.nodule import candidates_of, marks_of
 from inference.builtin.nodule_candidates import FINEST_MM
-from inference.builtin.nodule_network import NoduleNetworks
+from inference.builtin.nodule_network import NoduleNetworks, outputs_of
 from inference.reference.blobs import find_blobs
 from inference.reference.grids import sample
 from inference.reference.lungs import find_lungs
@@ -103,7 +103,8 @@ def own_marks(networks: NoduleNetworks, volume: Volume) -> tuple[tuple[Placed, .
     """Return the marks of networks together, then of each alone, as many as 100 and from any score on."""
     seen = as_seen(volume)
     candidates = candidates_of(seen)
-    every = (networks, *networks.members)
+    outputs = outputs_of(networks, candidates.cubes, candidates.facts)
+    every = (outputs, *(alone[None] for alone in outputs))
     return tuple(placed(seen, marks_of(each, candidates, seen, MOST_MARKS, 0.0)) for each in every)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from inference.builtin.axial import as_seen
 from inference.builtin.cards import FIGURES
 from inference.builtin.nodule import candidates_of, marks_of
-from inference.builtin.nodule_network import NoduleNetworks
+from inference.builtin.nodule_network import NoduleNetworks, outputs_of
 from inference.training.cards import write_between_marks
 from inference.training.froc import MOST_MARKS, Placed, Scan, Spot, threshold_at
 from inference.training.lung_nodule.caching import examples_of
@@ -141,7 +141,9 @@ def _mass(networks: NoduleNetworks, data: Path, name: str, point: float) -> dict
     """What networks that never saw a scan say of its real mass, and the reference CAD beside it."""
     chest = read_chest(data, name)
     seen = as_seen(chest.volume)
-    kept = marks_of(networks, candidates_of(seen), seen, MOST_MARKS, 0.0)
+    candidates = candidates_of(seen)
+    outputs = outputs_of(networks, candidates.cubes, candidates.facts)
+    kept = marks_of(outputs, candidates, seen, MOST_MARKS, 0.0)
     on_mass = [_is_ignored(one, chest) for one in placed(seen, kept)]
     by_rules = [_is_ignored(one, chest) for one in reference_marks(chest.volume)[0]]
     best = on_mass.index(True) if any(on_mass) else None

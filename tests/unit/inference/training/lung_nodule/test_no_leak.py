@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from inference.builtin.nodule_network import NoduleNetwork, judged
+from inference.builtin.nodule_network import NoduleNetwork, judged, outputs_of
 from inference.builtin.nodule_patches import N_CUBES, N_FACTS, SIDE
 from inference.training.ich.measuring import auc
 from inference.training.lung_nodule.caching import CACHED_SIDE, MARGIN, Examples
@@ -49,10 +49,10 @@ def unseen_auc(examples: tuple[Examples, ...], keep: Path) -> float:
     by_source = dict(zip((THIN, THICK, PHANTOM), examples, strict=True))
     scores, truth = [], []
     for fold in (WITHOUT_THIN, WITHOUT_THICK):
-        network = networks_for(fold, by_source.__getitem__, Recipe(steps=60, batch=24, averaging=0.9, members=1), keep)
+        networks = networks_for(fold, by_source.__getitem__, Recipe(steps=60, batch=24, averaging=0.9, members=1), keep)
         other = by_source[fold.judged_on[0]]
         cubes = np.ascontiguousarray(other.cubes[:, :, MIDDLE, MIDDLE, MIDDLE])
-        scores.append(judged(network, cubes, other.facts)[:, 0])
+        scores.append(judged(outputs_of(networks, cubes, other.facts))[:, 0])
         truth.append(other.is_nodule)
     return auc(np.concatenate(scores), np.concatenate(truth))
 
