@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 ok, 1 a check failed or something must be changed first, 2 usage.
     """
     argv = sys.argv[1:] if argv is None else argv
+    # torch's threads sleep while they wait, and do not spin: beside one busy process a chest took 17 s instead of 53.
+    # Read when torch is loaded, so it is said here, for this process and for those that it starts.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     parser = argparse.ArgumentParser(
         prog="voorrang",
         description="Reorders the radiology reading list by AI findings, and proves whether that helped. "

@@ -10,9 +10,9 @@ from inference.training.missed import file_of
 
 _RATES = ("0.125", "0.25", "0.5", "1", "2", "4", "8")
 _GROUPS = {
-    "chest-c3n-00247": "chest-c3n-00247 (3 mm), network trained without it",
-    "chest-a0002": "chest-a0002 (8 mm), network trained without it",
-    "phantom": "phantoms of unseen seeds, shipped network",
+    "chest-c3n-00247": "chest-c3n-00247 (3 mm), networks trained without it",
+    "chest-a0002": "chest-a0002 (8 mm), networks trained without it",
+    "phantom": "phantoms of unseen seeds, shipped networks",
 }
 
 
@@ -123,7 +123,7 @@ def _masses(figures: Mapping[str, Any]) -> list[str]:
         "The real masses, which no training used; the gate is passed by for chest-a0002, which is out of scope by its "
         "slices:",
         "",
-        "| scan | network trained without it | its diameter | shipped | reference-lung | marks elsewhere at the point, "
+        "| scan | networks trained without it | its diameter | shipped | reference-lung | marks elsewhere at the point, "
         "unseen / shipped |",
         "|---|---|---|---|---|---|",
         *rows,
@@ -158,7 +158,7 @@ def _phantoms(figures: Mapping[str, Any]) -> list[str]:
     normal = [value for each in phantoms for value in each["normal"]]
     demo = [value for each in phantoms for value in each["demo"]]
     return [
-        f"{len(normal)} chest phantoms of seeds that training did not have, shipped network: without nodules the",
+        f"{len(normal)} chest phantoms of seeds that training did not have, shipped networks: without nodules the",
         f"highest score is {max(normal):.3f}, {sum(v >= point for v in normal)} are flagged; of the demo's two nodules",
         f"in each, {sum(v >= point for v in demo)} of {len(demo)} lie at or above the operating point, the lowest",
         f"at {min(demo):.3f}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -58,3 +59,16 @@ def test_a_service_does_not_import_what_only_other_commands_need() -> None:
 
     assert "voorrang.commands.services" in done.stdout
     assert not {"alembic", "kafka", "numpy", "pydicom", "voorrang.commands.doctor"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("said", [None, "active"])
+def test_threads_that_wait_sleep_unless_the_operator_says_otherwise(
+    said: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", said or "")  # so that it is put back
+    if said is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "voorrang" in capsys.readouterr().out
+    assert os.environ["OMP_WAIT_POLICY"] == (said or "passive")
