@@ -30,6 +30,9 @@ ORDERS_WAITING = Gauge(
 UNACCOUNTED_INSTANCES = Gauge(
     "voorrang_unaccounted_instances", "Accepted instances that are neither processed, refused nor waiting"
 )
+ACCOUNTINGS = Counter(
+    "voorrang_accountings_total", "Times that it was counted what is unaccounted for and what waits", ["service"]
+)
 WAITING_INSTANCES = Gauge("voorrang_waiting_instances", "Accepted instances whose series awaits more or an answer")
 OLDEST_WAITING_SECONDS = Gauge(
     "voorrang_oldest_waiting_seconds", "Age of the oldest complete series without an answer", ["lane"]
