@@ -89,10 +89,14 @@ ESCALATIONS = Counter(
     "Calls of on-call radiology by outcome",
     ["channel", "outcome"],
 )
+# A share of two versions, or of two operating points, is that of no model: so these are counted apart.
+_WHICH_MODEL = ("model", "version", "weights", "operating_point")
 FINDINGS_SEEN = Counter(
-    "voorrang_findings_scored_total", "Answers of models as monitoring counts them", ["model", "state"]
+    "voorrang_findings_scored_total", "Answers of models as monitoring counts them", [*_WHICH_MODEL, "state"]
 )
-FLAGGED_SEEN = Counter("voorrang_series_flagged_total", "Series at or above the operating point", ["model"])
+FLAGGED_SEEN = Counter(
+    "voorrang_series_flagged_total", "Answers at or above the operating point; read again counts again", _WHICH_MODEL
+)
 ITEMS_RANKED_SEEN = Counter("voorrang_items_ranked_total", "Rankings as monitoring counts them", ["tier", "state"])
 STUDIES_SEEN = Counter("voorrang_studies_seen_total", "Studies as monitoring counts them")
 OPERATOR_ACTIONS_SEEN = Counter(
