@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, distinct, func, select, update
+from sqlalchemy import Connection, distinct, func, select, true, update
 
 from ingest.standing_store import is_rejected, serves, stands
 from ingest.tables import answer, claim, conflict, instance, refusal, removal, series, study
@@ -300,10 +300,27 @@ def count_waiting(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(instance).where(where)).scalar_one())
 
 
-def oldest_unanswered(connection: Connection, pathways: Sequence[str]) -> datetime | None:
-    """Return when the oldest complete but unanswered series of these pathways was completed."""
+def oldest_unanswered(
+    connection: Connection, pathways: Sequence[str], *, only: Sequence[str] | None = None, but: Sequence[str] = ()
+) -> datetime | None:
+    """
+    Return when the oldest complete but unanswered series of these pathways was completed.
+
+    Parameters
+    ----------
+    connection
+        A reading transaction.
+    pathways
+        Which.
+    only, but
+        Calling AE titles: of no other sender's series; of none of theirs.
+    """
+    sent_by = select(series.c.sender).where(series.c.series_instance_uid == claim.c.series_instance_uid)
+    sender = sent_by.scalar_subquery()
     oldest = connection.execute(
         select(func.min(claim.c.completed_at)).where(
+            true() if only is None else sender.in_(only),
+            sender.not_in(but),
             claim.c.pathway.in_(pathways),
             ~claim.c.open,
             claim.c.answered_revision < claim.c.completed_revision,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -135,6 +135,12 @@ class Ranking:
             for state in ItemState:
                 n = next((n for t, s, n in counts if (t, s) == (tier, state)), 0)
                 ITEMS_OPEN.labels(tier.tier, state.value).set(n)
+
+
+def begin_latency(pathways: Iterable[str]) -> None:
+    """Show the count of each pathway before its first result: Prometheus sees no rise in what begins at 1."""
+    for name in pathways:
+        LAST_SLICE_TO_PRIORITY_SECONDS.labels(name)
 
 
 def observe_latency(pathway: Pathway, last_received_at: datetime, visible_at: datetime) -> None:
