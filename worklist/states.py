@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 
 from voorrang.calibration import Calibration
@@ -83,6 +84,15 @@ _LOUDEST = (
 
 @dataclass(frozen=True, slots=True)
 class ItemView:
+# Of the models of a pathway: one that read nothing of a study is not hidden by one that flagged nothing of it. Of the
+# series of one model it is, since most are out of scope only because a better one is read.
+_LOUDEST_OF_MODELS = (
+    ItemState.LATE,
+    ItemState.RUNNING,
+    ItemState.FAILED,
+    ItemState.OUT_OF_SCOPE,
+    ItemState.SCORED,
+)
     """What is shown of an item, and the lifts that move it."""
 
     state: ItemState
@@ -144,7 +154,7 @@ def view_pathway(
     now: datetime,
     calibrations: Mapping[str, Calibration] = NOTHING_COUNTED,
 ) -> PathwayView:
-    """Return what one pathway says of one study: the loudest of its series and models."""
+    """Return what one pathway says of one study: of each model the loudest of its series, of those the loudest."""
     models = dict.fromkeys(use.name for use in pathway.models)
     standings = [standing_of(activations, pathway, model, calibrations) for model in models]
     active = [s.activation for s in standings if s.activation is not None and s.influence is not Influence.NONE]
@@ -152,8 +162,11 @@ def view_pathway(
         text = f"no model is active for {pathway.name}: not analysed"
         return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=NOT_ACTIVATED, reason=text)
     claims = [claim for claim in study.claims if claim.pathway == pathway.name]
-    views = (_view_series(study, pathway, claim, one, now, calibrations) for claim in claims for one in active)
-    return min(views, key=_loudness)
+    views = [
+        min((_view_series(study, pathway, claim, one, now, calibrations) for claim in claims), key=_loudness)
+        for one in active
+    ]
+    return min(views, key=partial(_loudness, order=_LOUDEST_OF_MODELS))
 
 
 def _view_series(
@@ -262,7 +275,9 @@ def _view_silence(study: StudyFacts, pathway: Pathway, whose: str, now: datetime
     return PathwayView(pathway.name, ItemState.RUNNING, reason_code="running", reason="awaits images or an answer")
 
 
-def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, float, int, bool, float, str, str]:
+def _loudness(
+    view: PathwayView, order: Sequence[ItemState] = _LOUDEST
+) -> tuple[bool, TierOrder, float, float, int, bool, float, str, str]:
     """
     Order views so that the first speaks for the whole.
 
@@ -276,7 +291,7 @@ def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, float, int, bo
         tier_order(lift.lift_to) if lift else TierOrder.ROUTINE,
         -lift.harm_rate if lift else -BASELINE,
         -lift.harm_per_minute / lift.reading_minutes if lift else -BASELINE,
-        _LOUDEST.index(state),
+        order.index(state),
         view.provisional,
         -(view.score or 0.0),
         view.pathway,
