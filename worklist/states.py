@@ -50,7 +50,8 @@ class PathwayView:
     `score` and `finding` belong to the answer that counts; reason codes and texts say why there is none. `lift` is
     there only when a flagged answer may move the item; `probability` that a flag is right here, where that was counted,
     and `at_most` how large it may be by that count. `pictures` are locators of the key pictures of the findings that
-    reach the operating point, the highest first; what is not flagged shows none.
+    reach the operating point, the highest first; what is not flagged shows none. Series, revision and run say which
+    finding is spoken of, with a score.
     """
 
     pathway: str
@@ -68,6 +69,9 @@ class PathwayView:
     lift: Lift | None = None
     probability: float | None = None
     at_most: float | None = None
+    series_instance_uid: str = ""
+    series_revision: int = 0
+    run: int = 0
 
 
 # Which state of several speaks for the whole, after the flags: what is still to come, then what went wrong.
@@ -80,10 +84,6 @@ _LOUDEST = (
     ItemState.NO_PATHWAY,
     ItemState.PRIOR,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ItemView:
 # Of the models of a pathway: one that read nothing of a study is not hidden by one that flagged nothing of it. Of the
 # series of one model it is, since most are out of scope only because a better one is read.
 _LOUDEST_OF_MODELS = (
@@ -93,6 +93,10 @@ _LOUDEST_OF_MODELS = (
     ItemState.OUT_OF_SCOPE,
     ItemState.SCORED,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
     """What is shown of an item, and the lifts that move it."""
 
     state: ItemState
@@ -221,6 +225,9 @@ def _view_series(
         lift=_lift(active, probability) if flagged else None,
         probability=probability,
         at_most=calibration.at_most(answer.score) if flagged and calibration else None,
+        series_instance_uid=series_instance_uid,
+        series_revision=answer.series_revision,
+        run=answer.run,
     )
 
 
@@ -277,7 +284,7 @@ def _view_silence(study: StudyFacts, pathway: Pathway, whose: str, now: datetime
 
 def _loudness(
     view: PathwayView, order: Sequence[ItemState] = _LOUDEST
-) -> tuple[bool, TierOrder, float, float, int, bool, float, str, str]:
+) -> tuple[bool, TierOrder, float, float, int, bool, float, str, str, str]:
     """
     Order views so that the first speaks for the whole.
 
@@ -296,4 +303,5 @@ def _loudness(
         -(view.score or 0.0),
         view.pathway,
         view.model_id,
+        view.series_instance_uid,
     )

@@ -65,7 +65,7 @@ def _put_rejection(runtime: Runtime, connection: Connection, event: Event[Any]) 
         return set()
     claims = [claim for study in item_facts(connection, item_key).studies for claim in study.claims]
     read_for = {one.pathway for one in claims if one.series_instance_uid == event.data.series_instance_uid}
-    void_judgements(runtime, connection, item_key, read_for, event.data.reason)
+    void_judgements(runtime, connection, item_key, read_for, event.data)
     return {item_key}
 
 
