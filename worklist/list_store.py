@@ -25,7 +25,8 @@ _is_listed = item.c.listed_as < OFF_THE_LIST
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
 _LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
 _STUDIES = (
-    select(*(study.c[n] for n in ("item_key", "study_instance_uid", "last_received_at", "modalities", "withdrawn")))
+_STUDY_COLUMNS = ("item_key", "study_instance_uid", "last_received_at", "modalities", "withdrawn", "done_by_hand")
+    select(*(study.c[n] for n in _STUDY_COLUMNS))
     .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
     # The first says whose the item is: one that stands, and no prior, where there is one.
     .order_by(study.c.withdrawn != "", study.c.prior, study.c.first_received_at, study.c.study_instance_uid)
@@ -40,7 +41,11 @@ _COUNT_WITHOUT_PLACE = select(func.count()).select_from(item).where(item.c.liste
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """An item as it stands on the list; of the studies in `standing_uids` some image stands."""
+    """
+    An item as it stands on the list.
+
+    Of the studies in `standing_uids` some image stands; those in `done_uids` were read before another one came.
+    """
 
     place: SortKey
     human_tier: Tier
@@ -52,6 +57,7 @@ class ListedItem:
     study_instance_uids: tuple[str, ...]
     standing_uids: tuple[str, ...]
     last_received_at: datetime
+    done_uids: tuple[str, ...]
     modalities: tuple[str, ...]
     order: OrderFacts | None
 
@@ -93,6 +99,7 @@ def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> 
         tuple([one.study_instance_uid for one in studies]),
         tuple([one.study_instance_uid for one in studies if not one.withdrawn]),
         utc(max([one.last_received_at for one in studies])),
+        tuple([one.study_instance_uid for one in studies if one.done_by_hand]),
         tuple(sorted({modality for one in studies for modality in one.modalities})),
         order,
     )

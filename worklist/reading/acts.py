@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from worklist.reading.claims import Claim
 from worklist.reading.deciding import decide
 from worklist.reading.ending import expire
 from worklist.reading.escalating import WhyEnded
-from worklist.reading.log import Act, Reader
+from worklist.reading.log import Act, Decision, Reader
 from worklist.reading.refusing import ActRefusedError, Refusal
 from worklist.states import ItemState
 
@@ -84,7 +84,7 @@ class Reading:
         self._decide(act)
 
     def done(self, item_key: str, by: Reader) -> None:
-        """Say that an item is read: it leaves the list without waiting for a report."""
+        """Say that an item is read, with the studies that it has now: it leaves the list without awaiting a report."""
 
         def act(connection: Connection, now: datetime) -> None:
             """Close it."""
@@ -95,8 +95,9 @@ class Reading:
             reading = held.reading if held else None
             claims.drop(connection, item_key)
             calls.end(connection, item_key, WhyEnded.CLOSED)
-            store.set_done_by_hand(connection, item_key, True, now)
-            number = log.append(connection, Act.DONE, item_key, by, now, {"reading": reading})
+            covers = store.set_done(connection, store.item_facts(connection, item_key), now)
+            detail = {"reading": reading, "studies": list(covers)}
+            number = log.append(connection, Act.DONE, item_key, by, now, detail)
             announcing.closed(self.runtime, connection, item_key, reading, "by_hand", by, now, number)
 
         self._decide(act)
@@ -134,7 +135,7 @@ class Reading:
                 now_shown = shown.shown_now(connection, item_key)
                 announcing.judged(self.runtime, connection, line, "undone", now_shown, last.id)
             else:
-                self._reopen(connection, item_key, by, now)
+                self._reopen(connection, last, by, now)
             return last.id
 
         return self._decide(act)
@@ -175,11 +176,13 @@ class Reading:
         announcing.opened(self.runtime, connection, held, how, ai_shown)
         return held
 
-    def _reopen(self, connection: Connection, item_key: str, by: Reader, now: datetime) -> None:
-        store.set_done_by_hand(connection, item_key, False, now)
-        Ranking(self.runtime).rank(connection, item_key)  # a model may have been suspended while it was off the list
-        if store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
-            self._open(connection, item_key, by, "list", now)
+    def _reopen(self, connection: Connection, done: Decision, by: Reader, now: datetime) -> None:
+        """Put back what a *done* covered, wherever its studies are by now."""
+        item_keys = store.set_undone(connection, _covered(connection, done))
+        for item_key in item_keys:
+            Ranking(self.runtime).rank(connection, item_key)
+            if store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
+                self._open(connection, item_key, by, "list", now)
 
     def _decide(self, act: Callable[[Connection, datetime], T]) -> T:
         def expire_and_act(connection: Connection, now: datetime) -> T:
@@ -204,6 +207,14 @@ def _require_listed(connection: Connection, item_key: str) -> None:
 
 def _first_free(connection: Connection, by: Reader) -> str | None:
     """Return the first item that nobody has; what this reader handed back comes after the others."""
+def _covered(connection: Connection, done: Decision) -> Collection[str]:
+    covers: list[str] | None = done.detail.get("studies")
+    if covers is not None:
+        return covers
+    # One of the version before: it covered what the item had.
+    return [study.study_instance_uid for study in store.item_facts(connection, done.item_key).studies]
+
+
     handed_back: str | None = None
     offset = 0
     while True:
