@@ -23,9 +23,10 @@ from worklist.tables import item, study
 _is_listed = item.c.listed_as < OFF_THE_LIST
 
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
+_ITEM = select(item).where(item.c.item_key == bindparam("key"))
 _LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
-_STUDIES = (
 _STUDY_COLUMNS = ("item_key", "study_instance_uid", "last_received_at", "modalities", "withdrawn", "done_by_hand")
+_STUDIES = (
     select(*(study.c[n] for n in _STUDY_COLUMNS))
     .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
     # The first says whose the item is: one that stands, and no prior, where there is one.
@@ -56,8 +57,8 @@ class ListedItem:
     view: dict[str, Any]
     study_instance_uids: tuple[str, ...]
     standing_uids: tuple[str, ...]
-    last_received_at: datetime
     done_uids: tuple[str, ...]
+    last_received_at: datetime
     modalities: tuple[str, ...]
     order: OrderFacts | None
 
@@ -98,11 +99,16 @@ def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> 
         {"pathways": row.view},
         tuple([one.study_instance_uid for one in studies]),
         tuple([one.study_instance_uid for one in studies if not one.withdrawn]),
-        utc(max([one.last_received_at for one in studies])),
         tuple([one.study_instance_uid for one in studies if one.done_by_hand]),
+        utc(max([one.last_received_at for one in studies])),
         tuple(sorted({modality for one in studies for modality in one.modalities})),
         order,
     )
+
+
+def place(connection: Connection, item_key: str) -> SortKey:
+    """Return the place of an item that was ranked."""
+    return place_of(connection.execute(_ITEM, {"key": item_key}).one())
 
 
 def changed_since(connection: Connection, change: int) -> list[ChangedItem]:

@@ -11,6 +11,7 @@ from voorrang.database import Connection
 from voorrang.events.reading_records import HowOpened, Judgement, WhyWrong
 from voorrang.runtime import Runtime
 from worklist import list_store, store
+from worklist.ordering.places import SortKey
 from worklist.ranking import Ranking
 from worklist.reading import announcing, calls, claims, log, shown
 from worklist.reading.claims import Claim
@@ -78,7 +79,8 @@ class Reading:
             if held is None or held.actor != by.actor:
                 raise ActRefusedError(Refusal.NOT_YOURS)
             claims.drop(connection, item_key)
-            number = log.append(connection, Act.HANDED_BACK, item_key, by, now, {"reading": held.reading})
+            detail = {"reading": held.reading, "place": _by_policy(list_store.place(connection, item_key))}
+            number = log.append(connection, Act.HANDED_BACK, item_key, by, now, detail)
             announcing.closed(self.runtime, connection, item_key, held.reading, "handed_back", by, now, number)
 
         self._decide(act)
@@ -205,8 +207,6 @@ def _require_listed(connection: Connection, item_key: str) -> None:
         raise ActRefusedError(Refusal.CLOSED)
 
 
-def _first_free(connection: Connection, by: Reader) -> str | None:
-    """Return the first item that nobody has; what this reader handed back comes after the others."""
 def _covered(connection: Connection, done: Decision) -> Collection[str]:
     covers: list[str] | None = done.detail.get("studies")
     if covers is not None:
@@ -215,20 +215,35 @@ def _covered(connection: Connection, done: Decision) -> Collection[str]:
     return [study.study_instance_uid for study in store.item_facts(connection, done.item_key).studies]
 
 
+def _first_free(connection: Connection, by: Reader) -> str | None:
+    """Return the first item that nobody has; what this reader put aside comes after the others."""
     handed_back: str | None = None
     offset = 0
     while True:
         page = list_store.listed(connection, PAGE, offset)
-        keys = [one.item_key for one in page if one.state is not ItemState.PRIOR]
-        taken = claims.held(connection, keys)
-        lines = log.decisions(connection, keys)
-        for key in keys:
+        places = {one.item_key: one.place for one in page if one.state is not ItemState.PRIOR}
+        taken = claims.held(connection, places)
+        lines = log.decisions(connection, places)
+        for key, place in places.items():
             if key in taken:
                 continue
-            last = next((line for line in reversed(lines.get(key, [])) if line.actor == by.actor), None)
-            if last is None or last.act is not Act.HANDED_BACK:
+            if not _is_put_aside(lines.get(key, []), by, place):
                 return key
             handed_back = handed_back or key
         if len(page) < PAGE:
             return handed_back
         offset += PAGE
+
+
+def _is_put_aside(lines: Sequence[Decision], by: Reader, place: SortKey) -> bool:
+    """Tell whether a reader handed an item back last, and nothing has moved it up since: no flag, no order, no cap."""
+    last = next((line for line in reversed(lines) if line.actor == by.actor), None)
+    if last is None or last.act is not Act.HANDED_BACK:
+        return False
+    before: list[float] | None = last.detail.get("place")
+    return before is None or _by_policy(place) >= before
+
+
+def _by_policy(place: SortKey) -> list[float]:
+    """Return what the policy sets of a place, before arrival and key; the smallest goes first."""
+    return [int(place.tier), int(place.place_class), place.negative_harm_rate]
