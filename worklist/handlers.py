@@ -26,7 +26,7 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
             """Write the study."""
             before = store.item_key_of(connection, event.data.study_instance_uid)
             keys = store.put_study(connection, event)
-            follow_studies(connection, before or keys[0], keys[0], runtime.clock.now())
+            follow_studies(runtime, connection, before or keys[0], keys[0])
             for item_key in keys:
                 ranking.rank(connection, item_key)
 

@@ -56,15 +56,16 @@ class Ranking:
         if not facts.studies:
             store.withdraw_item(connection, item_key, now)
             return
-        view = view_item(facts, self.runtime.pathways, activations, now, self._calibrations(activations))
+        unread = facts.unread
+        view = view_item(unread, self.runtime.pathways, activations, now, self._calibrations(activations))
         shown.record(connection, item_key, view.pathways, activations, now)
-        waiting = self._waiting(facts, view, now)
-        key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key, expired=waiting.expired)
+        waiting = self._waiting(unread, view, now)
+        key = sort_key(facts.human_tier, view.lifts, unread.arrived_at, item_key, expired=waiting.expired)
         version = store.put_item(connection, facts, key, view, now, waiting)
         if version is None:
             return
-        without_ai = sort_key(facts.human_tier, (), facts.arrived_at, item_key, expired=waiting.expired)
-        history.record(connection, facts, key, without_ai, view, now)
+        without_ai = sort_key(facts.human_tier, (), unread.arrived_at, item_key, expired=waiting.expired)
+        history.record(connection, unread, key, without_ai, view, now)
         speaks, settled = view.speaks, facts.settled
         is_open = settled.standing is Standing.OPEN
         if not is_open:
