@@ -50,6 +50,11 @@ _WORDS = {
         "it was coming in when the machine went down; its sender was not answered, and its bytes may be torn",
         "The sender still has it and sends it again, or is to be asked to: then discard this one. It is not replayed.",
     ),
+    "note_not_read": RefusalWords(
+        "it was accepted, but it may reject images and cannot be read: what it names is still in use",
+        "Ask its sender what it rejects, and why. Have such a note sent again in a form that can be read, or replay this "
+        "one after an upgrade that reads it; discard it when it rejects nothing.",
+    ),
     "not_taken_in": RefusalWords(
         "it was accepted, but no row could be made of its values",
         "It lies in the archive, not in quarantine, and is safe: it can be neither replayed nor discarded. Open an "

@@ -27,6 +27,7 @@ from voorrang.identifiers import is_uid
 SUFFIX = ".dcm"
 CONFLICT = ".conflict-"
 LOOK_AT_DISK_SECONDS = 0.1  # what others write in that time is what the reserve is for
+_QUARANTINE = "quarantine"
 _MAX_FOLDERS = 10_000
 _READ_BYTES = 1 << 20
 
@@ -221,6 +222,10 @@ class Archive:
         for path in self.incoming.glob(f"{prefix}*"):
             path.unlink(missing_ok=True)
 
+    def is_quarantined(self, locator: str) -> bool:
+        """Tell whether a locator is of what was refused: nobody but a person needs it."""
+        return locator.startswith(f"{_QUARANTINE}/")
+
     def is_conflict(self, locator: str) -> bool:
         """Tell whether a locator is of an instance kept beside another of the same UID."""
         return CONFLICT in locator
@@ -268,7 +273,7 @@ class Archive:
         self._folders.pop((study, series), None)
 
     def _quarantined(self, digest: str) -> Path:
-        return self.root / "quarantine" / digest[:32]
+        return self.root / _QUARANTINE / digest[:32]
 
     def _write_reason(self, path: Path, reason: str) -> None:
         path.parent.mkdir(exist_ok=True)
