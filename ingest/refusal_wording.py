@@ -52,8 +52,8 @@ _WORDS = {
     ),
     "note_not_read": RefusalWords(
         "it was accepted, but it may reject images and cannot be read: what it names is still in use",
-        "Ask its sender what it rejects, and why. Have such a note sent again in a form that can be read, or replay this "
-        "one after an upgrade that reads it; discard it when it rejects nothing.",
+        "Ask its sender what it rejects, and why. Have one sent that can be read, or replay this one after an upgrade "
+        "that reads it; discard it when it rejects nothing.",
     ),
     "not_taken_in": RefusalWords(
         "it was accepted, but no row could be made of its values",

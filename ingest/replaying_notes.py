@@ -1,4 +1,4 @@
-"""Reads a note again that nobody could read when it came: by this version, at the desk; it is in the archive already."""
+"""Reads a note again that could not be read when it came: by this version, at the desk, without any listener."""
 
 from __future__ import annotations
 

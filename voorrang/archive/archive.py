@@ -101,7 +101,7 @@ class Archive:
     def store_manifest(self, study: str, series: str, content: bytes) -> str:
         """Store a small file beside the instances of a series, named by what it holds, and return its locator."""
         folder = Path(self._folder(study, series))
-        path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.json"
+        path = folder / manifest_name(content)
         with refusing_when_full():
             if not write_once(path, content, self._part()) and not holds(path, content):
                 write_again(path, content, self._part())
@@ -295,6 +295,11 @@ def _within(folder: str, on_error: Callable[[OSError], object] | None) -> list[s
             raise
         on_error(error)
         return []
+
+
+def manifest_name(content: bytes) -> str:
+    """Return the name of a manifest: that of what it holds."""
+    return f"{hashlib.sha256(content).hexdigest()[:32]}.json"
 
 
 def _refused(reason: str) -> hashlib._Hash:
