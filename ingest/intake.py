@@ -20,6 +20,7 @@ from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, rece
 from ingest.rejecting import settle_rejections
 from ingest.study_announcing import announce_study
 from ingest.taking import DamagedEntry, ReceivedInstance, RefusedInstance, Taken, taken
+from voorrang.archive.own_names import numbered_folders
 from voorrang.database import Connection
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.errors import RetryableError
@@ -108,7 +109,7 @@ class IntakeWorker:
 
     def ledgers(self) -> list[Path]:
         """Return the folders of the ledgers, one for each process of the listener."""
-        return sorted(path for path in self.folder.glob("[0-9]*") if path.is_dir())
+        return numbered_folders(self.folder)
 
     def has_unread(self) -> bool:
         """Tell whether anything waits in a ledger."""

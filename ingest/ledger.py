@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from voorrang.archive.durable import ArchiveFullError, sync_folder, write_all
 SEGMENT_BYTES = 32 << 20
 INSTANCE, REFUSAL, ASSOCIATION, DAMAGED = "instance", "refusal", "association", "damaged"  # kinds of entries
 _SUFFIX = ".ledger"
+_NUMBER = re.compile("[0-9]{10,}")  # a copy that somebody made has another name
 _MANY = 1_000_000
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -167,7 +169,7 @@ def extent(folder: Path) -> tuple[tuple[int, int], ...]:
 
 def segments(folder: Path) -> list[int]:
     """Return the numbers of the segments that are there, lowest first."""
-    return sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}"))
+    return sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}") if _NUMBER.fullmatch(path.stem))
 
 
 def _path(folder: Path, number: int) -> Path:

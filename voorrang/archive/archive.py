@@ -220,7 +220,8 @@ class Archive:
     def drop_parts(self, prefix: str = "") -> None:
         """Drop what a crash left half-written, of all or of those whose names begin so; they must have ended."""
         for path in self.incoming.glob(f"{prefix}*"):
-            path.unlink(missing_ok=True)
+            if not path.is_dir():  # no part is one: somebody else's
+                path.unlink(missing_ok=True)
 
     def is_quarantined(self, locator: str) -> bool:
         """Tell whether a locator is of what was refused: nobody but a person needs it."""
