@@ -138,6 +138,12 @@ def read_entries(folder: Path, position: Position, limit: int) -> tuple[list[dic
     return entries, position
 
 
+def named_in(folder: Path, position: Position) -> set[str]:
+    """Return the locators that entries beyond a position name."""
+    entries, _ = read_entries(folder, position, _MANY)
+    return {str(entry.get("locator")) for entry in entries}
+
+
 def count_unread(folder: Path, position: Position) -> int:
     """Return how many accepted instances lie beyond a position."""
     entries, _ = read_entries(folder, position, _MANY)

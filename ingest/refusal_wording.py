@@ -26,6 +26,7 @@ _WORDS = {
     ),
     "intake_full": RefusalWords("there was no room in the intake", SEND_AGAIN),
     "disk_full": RefusalWords("the disk had no room above its reserve", f"Free some disk. {SEND_AGAIN}"),
+    "removed_meanwhile": RefusalWords("retention was removing the copy of it that was here", SEND_AGAIN),
     "too_large": RefusalWords(
         "it is larger than `max_instance_bytes`",
         "Its bytes were not kept. If such images are wanted, raise that setting, restart ingest, and send it again.",

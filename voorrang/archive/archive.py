@@ -183,13 +183,29 @@ class Archive:
         except FileNotFoundError:
             return 0
         path.with_suffix(".reason").unlink(missing_ok=True)
+        self._remove_empty(path)
+        return size
+
+    def move(self, locator: str, to: Path) -> None:
+        """
+        Take a file from its name, and remove its folder when that is empty.
+
+        Raises
+        ------
+        OSError
+            When it is not there, or the disk does not let it go.
+        """
+        path = self.path(locator)
+        path.rename(to)
+        self._remove_empty(path)
+
+    def _remove_empty(self, path: Path) -> None:
         for folder in (path.parent, path.parent.parent):
             try:
                 folder.rmdir()
             except OSError:
                 break
             self.forget_folder(path.parent.parent.name, path.parent.name)
-        return size
 
     def sync_removed(self, locators: Iterable[str]) -> None:
         """
