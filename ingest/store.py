@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, distinct, func, select, true, update
 
+from ingest.hashing_store import MISSING
 from ingest.standing_store import is_rejected, serves, stands
 from ingest.tables import answer, claim, conflict, instance, refusal, removal, series, study
 from voorrang.clock import utc
@@ -210,13 +211,20 @@ def series_heads(connection: Connection, study_instance_uid: str) -> list[Instan
 
 
 def series_instances(connection: Connection, series_instance_uid: str) -> list[ManifestEntry]:
-    """Return every instance of a series that stands, by SOP Instance UID."""
+    """Return every instance of a series that stands, by SOP Instance UID; without a hash where none could be made."""
     rows = connection.execute(
         select(instance.c.header, instance.c.locator, instance.c.content_sha256)
         .where(instance.c.series_instance_uid == series_instance_uid, stands())
         .order_by(instance.c.sop_instance_uid)
     )
-    return [ManifestEntry(InstanceHeader.from_json(row.header), row.locator, row.content_sha256) for row in rows]
+    return [
+        ManifestEntry(
+            InstanceHeader.from_json(row.header),
+            row.locator,
+            row.content_sha256 if row.content_sha256 != MISSING else "",
+        )
+        for row in rows
+    ]
 
 
 def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: datetime) -> tuple[int, bool] | None:
