@@ -13,6 +13,7 @@ from inference.reading import Outcome, failed, gate, read_with_all
 from inference.running.conditions import Conditions
 from inference.selection import Quality, Rival
 from voorrang.archive import Archive
+from voorrang.archive.manifests import DamagedManifestError, read_manifest
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.dicom.manifest import ManifestEntry, decode_manifest
 from voorrang.logs import get_logger
@@ -88,7 +89,7 @@ def gate_archived(
 ) -> Outcome | Quality | None:
     """Ask a pathway's `gate` about a series of the archive; None when it cannot say: reading says what is wrong."""
     try:
-        return gate([entry.header for entry in decode_manifest(archive.read(manifest))], criteria, rivals)
+        return gate([entry.header for entry in decode_manifest(read_manifest(archive, manifest))], criteria, rivals)
     except Exception as error:  # noqa: BLE001 - whatever odd headers or a disk raise, reading meets and records it
         get_logger().warning("gate", reason=type(error).__name__)
         return None
@@ -97,8 +98,8 @@ def gate_archived(
 def _entries(archive: Archive, manifest: str) -> list[ManifestEntry] | None:
     """Return what a manifest holds; None when it is gone or damaged. OSError is raised on: a disk is asked again."""
     try:
-        return decode_manifest(archive.read(manifest))
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return decode_manifest(read_manifest(archive, manifest))
+    except (FileNotFoundError, DamagedManifestError, ValueError, KeyError, TypeError, AttributeError) as error:
         get_logger().error("manifest unreadable", reason=type(error).__name__)
         return None
 

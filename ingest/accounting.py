@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import inf
 from pathlib import Path
 
@@ -11,13 +12,17 @@ from ingest.intake import IntakeWorker
 from ingest.ledger import count_unread
 from ingest.tally import Count, read_tallies
 from voorrang.database import Connection
+from voorrang.events.records import Lane
 from voorrang.metrics import (
+    ACCOUNTINGS,
     ASSOCIATIONS_OPEN,
     OLDEST_WAITING_SECONDS,
     UNACCOUNTED_INSTANCES,
     WAITING_INSTANCES,
 )
 from voorrang.runtime import Runtime
+
+LANES: tuple[Lane, ...] = ("urgent", "routine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +85,38 @@ class Accountant:
     _missing: _Missing = field(default_factory=_Missing)
     _listener: int = -1
 
+    def __post_init__(self) -> None:
+        """Show that nothing was counted yet: an alert goes by it, also while ingest waits before its first count."""
+        ACCOUNTINGS.labels(self.runtime.service)
+
     def step(self) -> None:
         """Count once and set the gauges."""
         now = self.runtime.clock.now()
         with self.runtime.database.read() as connection:
             counts = self._counts(connection)
             waiting = store.count_waiting(connection) + counts.written_down - counts.taken_in
-            ages = {
-                lane: store.oldest_unanswered(
-                    connection, [p.name for p in self.runtime.pathways.values() if p.lane == lane]
-                )
-                for lane in ("urgent", "routine")
-            }
+            ages = {lane: self._oldest(connection, lane) for lane in LANES}
         UNACCOUNTED_INSTANCES.set(self._unaccounted(counts))
         WAITING_INSTANCES.set(waiting)
         ASSOCIATIONS_OPEN.set(self._tally(Count.ASSOCIATIONS_OPEN))
         for lane, oldest in ages.items():
             OLDEST_WAITING_SECONDS.labels(lane).set((now - oldest).total_seconds() if oldest else 0.0)
+        ACCOUNTINGS.labels(self.runtime.service).inc()
 
     def begin_anew(self) -> None:
         """Forget what was counted: rows came that nobody was answered for."""
         self._missing = _Missing()
+
+    def _oldest(self, connection: Connection, lane: Lane) -> datetime | None:
+        """Return since when the oldest series of a lane waits: of its pathways, unless its sender has a lane."""
+        pathways = self.runtime.pathways.values()
+        agreed = {name: rule.lane for name, rule in self.runtime.settings.senders.items() if rule.lane}
+        of_pathways = store.oldest_unanswered(
+            connection, [p.name for p in pathways if p.lane == lane], but=list(agreed)
+        )
+        theirs = [name for name, its in agreed.items() if its == lane]
+        of_senders = store.oldest_unanswered(connection, [p.name for p in pathways], only=theirs)
+        return min(filter(None, (of_pathways, of_senders)), default=None)
 
     def _unaccounted(self, counts: _Counts) -> int:
         listener = self._tally(Count.STARTED)

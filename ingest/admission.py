@@ -43,6 +43,8 @@ class Refusal:
         return not no_room and self.status is not StoreStatus.NOT_AUTHORISED
 
 
+# Retention took the first copy of a duplicate: to be tried again, and stored then.
+REMOVED_MEANWHILE = Refusal(StoreStatus.OUT_OF_RESOURCES, "removed_meanwhile")
 # Not Out of Resources, which asks the sender to try again.
 TOO_LARGE = Refusal(StoreStatus.CANNOT_UNDERSTAND, "too_large")
 

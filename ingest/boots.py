@@ -14,7 +14,7 @@ from voorrang.archive.archive import Archive
 from voorrang.archive.durable import sync_folder
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # Linux random(4): another one after each start of the machine
-_SET_ASIDE, _RESTORED = "boot-id", "restored-boot-id"
+FILES = _SET_ASIDE, _RESTORED = "boot-id", "restored-boot-id"
 
 
 def current_boot() -> str:

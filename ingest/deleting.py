@@ -1,10 +1,8 @@
 """
 Deletes series, so that a kill at any moment loses no count and leaves no file for ever.
 
-First one transaction: the rows of the instances go, their number is kept with the series, the event and the line of
-the log are written, and so is the list of what is to be removed. Then the files go, and when that is durable, lest a
-loss of power brings one back as a stray, their places on that list. Removing what is gone already is nothing; what came
-again meanwhile has a row again, and stays.
+One transaction: the rows of the instances go, their number is kept with the series, the event and the line of the log
+are written, and so is the list of what is to be removed. Then the files go (`removing`).
 """
 
 from __future__ import annotations
@@ -14,18 +12,17 @@ from dataclasses import dataclass
 from ingest import operating_store, retention_store, store
 from ingest.auditing import announce
 from ingest.desk import Desk
+from ingest.removing import finish_removals
 from ingest.retention import Candidate, DeleteReason, Limits, judge
 from ingest.retention_store import Size
 from voorrang.archive.manifests import manifests_of
-from voorrang.archive.pictures import PictureFolder, is_of_pictures
-from voorrang.errors import RetryableError
+from voorrang.archive.pictures import PictureFolder
 from voorrang.events.records import SeriesDeleted
 from voorrang.metrics import ARCHIVE_BYTES_DELETED, ARCHIVE_INSTANCES_DELETED
 from voorrang.register import Actor
 
 BY_ITSELF = Actor("retention", "service", "")
 ACTION = "series-delete"
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,10 @@ def decide(desk: Desk, candidate: Candidate, by: Actor = BY_ITSELF) -> Deletion 
         if uid not in found or judge(found[uid], limits_of(desk), now, disk_low=low) is not candidate.why:
             return None
         size = retention_store.sizes(connection, [uid]).get(uid, Size(0, 0))
-        beside = [*manifests_of(desk.archive, study_uid, uid), _pictures(desk).of_series(study_uid, uid)]
+        beside = [
+            *manifests_of(desk.archive, study_uid, uid),
+            PictureFolder(desk.settings.pictures_dir).of_series(study_uid, uid),
+        ]
         number = retention_store.take_rows(connection, uid, beside, now)
         record = SeriesDeleted(
             study_instance_uid=study_uid,
@@ -76,51 +76,3 @@ def decide(desk: Desk, candidate: Candidate, by: Actor = BY_ITSELF) -> Deletion 
     ARCHIVE_INSTANCES_DELETED.labels(candidate.why.value).inc(size.instance_count)
     ARCHIVE_BYTES_DELETED.labels(candidate.why.value).inc(size.size_bytes)
     return Deletion(candidate, size)
-
-
-def finish_removals(desk: Desk) -> None:
-    """
-    Remove every file that is listed to be removed.
-
-    To be called before anything else after a start too: what came again since is told from what is still to go by its
-    row, and a manifest has none.
-
-    Raises
-    ------
-    RetryableError
-        When the archive lets some not be removed: they stay listed.
-    """
-    after, refused = "", ""
-    while True:
-        with desk.database.read() as connection:
-            listed = retention_store.removals(connection, after, _CHUNK)
-        if not listed:
-            break
-        done = []
-        for removal in listed:
-            try:
-                if not removal.is_in_use:
-                    _remove(desk, removal.locator)
-                done.append(removal.locator)
-            except OSError as error:
-                refused = error.strerror or type(error).__name__
-        try:
-            desk.archive.sync_removed([locator for locator in done if not is_of_pictures(locator)])
-        except OSError as error:
-            refused, done = error.strerror or type(error).__name__, []
-        with desk.database.write() as connection:
-            retention_store.forget_removals(connection, done)
-        after = listed[-1].locator
-    if refused:
-        raise RetryableError(f"archive: files that were to be removed are still there: {refused}")
-
-
-def _remove(desk: Desk, locator: str) -> None:
-    if is_of_pictures(locator):
-        _pictures(desk).remove_series(locator)
-    else:
-        desk.archive.remove(locator)
-
-
-def _pictures(desk: Desk) -> PictureFolder:
-    return PictureFolder(desk.settings.pictures_dir)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-from ingest import intake_store, store
+from ingest import intake_store, retention_store, store
 from ingest.admission import is_prior
 from ingest.identities import study_identity
 from ingest.ledger import Position, extent, has_unread, read_entries, remove_before
@@ -20,6 +20,8 @@ from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, rece
 from ingest.rejecting import settle_rejections
 from ingest.study_announcing import announce_study
 from ingest.taking import DamagedEntry, ReceivedInstance, RefusedInstance, Taken, taken
+from voorrang.archive.own_names import numbered_folders
+from voorrang.archive.setting_apart import is_apart
 from voorrang.database import Connection
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.errors import RetryableError
@@ -108,7 +110,7 @@ class IntakeWorker:
 
     def ledgers(self) -> list[Path]:
         """Return the folders of the ledgers, one for each process of the listener."""
-        return sorted(path for path in self.folder.glob("[0-9]*") if path.is_dir())
+        return numbered_folders(self.folder)
 
     def has_unread(self) -> bool:
         """Tell whether anything waits in a ledger."""
@@ -226,9 +228,25 @@ class IntakeWorker:
         return is_new_study, is_changed
 
     def _is_there(self, received: ReceivedInstance) -> bool:
-        """Tell whether the file that an instance was a duplicate of is still there: retention may have been quicker."""
+        """
+        Tell whether the file that an instance was a duplicate of is still there: retention may have been quicker.
+
+        Raises
+        ------
+        RetryableError
+            When retention is at it: it is given back in a moment, or gone.
+        """
+        if self._lies(received.locator):
+            return True
+        if is_apart(self.runtime.archive, received.locator):
+            with self.runtime.database.read() as connection:
+                if retention_store.listed(connection, received.locator):
+                    raise RetryableError("archive: what came again is just being removed")
+        return self._lies(received.locator)
+
+    def _lies(self, locator: str) -> bool:
         try:
-            self.runtime.archive.path(received.locator)
+            self.runtime.archive.path(locator)
         except FileNotFoundError:
             return False
         except OSError as error:  # the disk does not say, and the listener has found it there

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from voorrang.archive.durable import ArchiveFullError, sync_folder, write_all
 SEGMENT_BYTES = 32 << 20
 INSTANCE, REFUSAL, ASSOCIATION, DAMAGED = "instance", "refusal", "association", "damaged"  # kinds of entries
 _SUFFIX = ".ledger"
+_NUMBER = re.compile("[0-9]{10,}")  # a copy that somebody made has another name
 _MANY = 1_000_000
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -136,6 +138,12 @@ def read_entries(folder: Path, position: Position, limit: int) -> tuple[list[dic
     return entries, position
 
 
+def named_in(folder: Path, position: Position) -> set[str]:
+    """Return the locators that entries beyond a position name."""
+    entries, _ = read_entries(folder, position, _MANY)
+    return {str(entry.get("locator")) for entry in entries}
+
+
 def count_unread(folder: Path, position: Position) -> int:
     """Return how many accepted instances lie beyond a position."""
     entries, _ = read_entries(folder, position, _MANY)
@@ -167,7 +175,7 @@ def extent(folder: Path) -> tuple[tuple[int, int], ...]:
 
 def segments(folder: Path) -> list[int]:
     """Return the numbers of the segments that are there, lowest first."""
-    return sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}"))
+    return sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}") if _NUMBER.fullmatch(path.stem))
 
 
 def _path(folder: Path, number: int) -> Path:

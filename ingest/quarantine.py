@@ -9,11 +9,13 @@ from ingest.auditing import audit_refusal, check_actor
 from ingest.desk import Desk
 from ingest.quarantine_reading import readable_elements
 from ingest.quarantine_store import RefusalRow
+from ingest.reading_notes import NOTE_NOT_READ
 from ingest.refusal_wording import status_words
 from ingest.replaying import replay_file
+from ingest.replaying_notes import replay_note
+from ingest.settling import settle
 from ingest.store import NOT_TAKEN_IN
 from ingest.torn import MACHINE_WENT_DOWN
-from voorrang.database import Connection
 from voorrang.errors import ConfigurationError
 from voorrang.register import Actor
 
@@ -68,6 +70,8 @@ def replay(desk: Desk, refusal_id: int, by: Actor) -> tuple[bool, str]:
     """
     check_actor(by)
     row = _open_row(desk, refusal_id)
+    if row.reason == NOTE_NOT_READ:
+        return replay_note(desk, row, by)
     if row.reason == MACHINE_WENT_DOWN:  # a head that can be read would be accepted, whatever of the pixels is missing
         raise ConfigurationError(f"refusal {refusal_id}: its bytes may be torn; have its sender send it again")
     try:
@@ -84,7 +88,7 @@ def replay(desk: Desk, refusal_id: int, by: Actor) -> tuple[bool, str]:
     words = status_words(answer.status) if answer.status is not None else answer.why
     with desk.database.write() as connection:
         if answer.is_accepted:
-            _settle(desk, connection, row, "replayed")
+            settle(desk, connection, row, "replayed")
         audit_refusal(desk, connection, "quarantine-replay", by, refusal_id, words)
         if answer.is_accepted:
             desk.archive.remove(row.locator)
@@ -105,16 +109,11 @@ def discard(desk: Desk, refusal_id: int, by: Actor) -> str:
     check_actor(by)
     row = _open_row(desk, refusal_id)
     with desk.database.write() as connection:
-        _settle(desk, connection, row, "discarded")
+        settle(desk, connection, row, "discarded")
         audit_refusal(desk, connection, "quarantine-discard", by, refusal_id)
         # Last, and within: when the disk does not let it go, nothing was settled; what is gone can be settled later.
-        freed = desk.archive.remove(row.locator)
+        freed = desk.archive.remove(row.locator) if desk.archive.is_quarantined(row.locator) else 0
     return f"refusal {refusal_id}: discarded, {freed} bytes freed"
-
-
-def _settle(desk: Desk, connection: Connection, row: RefusalRow, how: str) -> None:
-    if not quarantine_store.settle(connection, row.id, how, desk.clock.now()):
-        raise ConfigurationError(f"refusal {row.id} was settled by somebody else at this moment")
 
 
 def _row(desk: Desk, refusal_id: int) -> RefusalRow:

@@ -26,6 +26,7 @@ _WORDS = {
     ),
     "intake_full": RefusalWords("there was no room in the intake", SEND_AGAIN),
     "disk_full": RefusalWords("the disk had no room above its reserve", f"Free some disk. {SEND_AGAIN}"),
+    "removed_meanwhile": RefusalWords("retention was removing the copy of it that was here", SEND_AGAIN),
     "too_large": RefusalWords(
         "it is larger than `max_instance_bytes`",
         "Its bytes were not kept. If such images are wanted, raise that setting, restart ingest, and send it again.",
@@ -49,6 +50,11 @@ _WORDS = {
     "machine_went_down": RefusalWords(
         "it was coming in when the machine went down; its sender was not answered, and its bytes may be torn",
         "The sender still has it and sends it again, or is to be asked to: then discard this one. It is not replayed.",
+    ),
+    "note_not_read": RefusalWords(
+        "it was accepted, but it may reject images and cannot be read: what it names is still in use",
+        "Ask its sender what it rejects, and why. Have one sent that can be read, or replay this one after an upgrade "
+        "that reads it; discard it when it rejects nothing.",
     ),
     "not_taken_in": RefusalWords(
         "it was accepted, but no row could be made of its values",

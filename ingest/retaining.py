@@ -11,8 +11,9 @@ from functools import partial
 from itertools import islice
 
 from ingest import retention_store
-from ingest.deleting import BY_ITSELF, Deletion, delete_series, finish_removals, limits_of
+from ingest.deleting import BY_ITSELF, Deletion, delete_series, limits_of
 from ingest.desk import Desk
+from ingest.removing import finish_removals
 from ingest.retention import Candidate, KeepReason, Plan, plan
 from ingest.retention_store import Size
 from voorrang.errors import RetryableError

@@ -131,6 +131,18 @@ def deleted_instances(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.sum(series.c.deleted_instances), 0))).scalar_one())
 
 
+def in_use(connection: Connection, locators: Sequence[str]) -> set[str]:
+    """Return which of these have a row."""
+    found = select(instance.c.locator).where(instance.c.locator.in_(locators))
+    beside = select(conflict.c.locator).where(conflict.c.locator.in_(locators))
+    return {*connection.execute(found).scalars(), *connection.execute(beside).scalars()}
+
+
+def listed(connection: Connection, locator: str) -> bool:
+    """Tell whether a file is still to be removed."""
+    return connection.execute(select(removal.c.locator).where(removal.c.locator == locator)).first() is not None
+
+
 def removals(connection: Connection, after: str, limit: int) -> list[Removal]:
     """Return what is still to be removed from the archive, the first after a locator first."""
     in_use = or_(

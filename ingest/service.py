@@ -13,12 +13,12 @@ from ingest.accounting import Accountant
 from ingest.answering import on_findings_scored
 from ingest.assembling import Assembler
 from ingest.boots import current_boot, is_restored, is_settled
-from ingest.deleting import finish_removals
 from ingest.desk import Desk
 from ingest.hashing import Hasher
 from ingest.intake import IntakeWorker
 from ingest.orders.service import serve_orders
 from ingest.recovery import recover
+from ingest.removing import finish_removals
 from ingest.retaining import RETAIN_EVERY_SECONDS, retention_of
 from voorrang.errors import RetryableError
 from voorrang.logs import configure_logging, get_logger
@@ -54,7 +54,6 @@ def assemble(settings: Settings) -> int:
     runtime.archive.prepare()
     os.nice(NICENESS)
     desk = Desk(runtime.database, runtime.archive, runtime.keys, runtime.clock, settings, runtime.pathways)
-    _finish_removals(desk)
     began_at = runtime.clock.now()
     intake = IntakeWorker(runtime, settings.archive_dir / "ledger")
     accountant = Accountant(runtime, intake, settings.archive_dir)
@@ -62,6 +61,7 @@ def assemble(settings: Settings) -> int:
     runtime.consume({"findings-scored": partial(on_findings_scored, runtime)})
     serve_orders(runtime)
     _await_restored(runtime)
+    _finish_removals(desk)
     runtime.work("intake", intake.run)
     runtime.work("hashing", hasher.run)
     runtime.work("recovery", partial(_recover, runtime, intake, accountant, began_at))

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, distinct, func, select, update
+from sqlalchemy import Connection, distinct, func, select, true, update
 
+from ingest.hashing_store import MISSING
 from ingest.standing_store import is_rejected, serves, stands
 from ingest.tables import answer, claim, conflict, instance, refusal, removal, series, study
 from voorrang.clock import utc
@@ -210,13 +211,20 @@ def series_heads(connection: Connection, study_instance_uid: str) -> list[Instan
 
 
 def series_instances(connection: Connection, series_instance_uid: str) -> list[ManifestEntry]:
-    """Return every instance of a series that stands, by SOP Instance UID."""
+    """Return every instance of a series that stands, by SOP Instance UID; without a hash where none could be made."""
     rows = connection.execute(
         select(instance.c.header, instance.c.locator, instance.c.content_sha256)
         .where(instance.c.series_instance_uid == series_instance_uid, stands())
         .order_by(instance.c.sop_instance_uid)
     )
-    return [ManifestEntry(InstanceHeader.from_json(row.header), row.locator, row.content_sha256) for row in rows]
+    return [
+        ManifestEntry(
+            InstanceHeader.from_json(row.header),
+            row.locator,
+            row.content_sha256 if row.content_sha256 != MISSING else "",
+        )
+        for row in rows
+    ]
 
 
 def complete_claim(connection: Connection, found: OpenClaim, digest: str, now: datetime) -> tuple[int, bool] | None:
@@ -300,10 +308,27 @@ def count_waiting(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(instance).where(where)).scalar_one())
 
 
-def oldest_unanswered(connection: Connection, pathways: Sequence[str]) -> datetime | None:
-    """Return when the oldest complete but unanswered series of these pathways was completed."""
+def oldest_unanswered(
+    connection: Connection, pathways: Sequence[str], *, only: Sequence[str] | None = None, but: Sequence[str] = ()
+) -> datetime | None:
+    """
+    Return when the oldest complete but unanswered series of these pathways was completed.
+
+    Parameters
+    ----------
+    connection
+        A reading transaction.
+    pathways
+        Which.
+    only, but
+        Calling AE titles: of no other sender's series; of none of theirs.
+    """
+    sent_by = select(series.c.sender).where(series.c.series_instance_uid == claim.c.series_instance_uid)
+    sender = sent_by.scalar_subquery()
     oldest = connection.execute(
         select(func.min(claim.c.completed_at)).where(
+            true() if only is None else sender.in_(only),
+            sender.not_in(but),
             claim.c.pathway.in_(pathways),
             ~claim.c.open,
             claim.c.answered_revision < claim.c.completed_revision,

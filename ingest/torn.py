@@ -20,6 +20,7 @@ from ingest.ledger import REFUSAL, LedgerWriter, Position, encode_entry, read_en
 from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_head, sender_of
 from voorrang.archive.archive import SUFFIX, Archive
 from voorrang.archive.durable import refusing_when_full, sync_folder
+from voorrang.archive.own_names import numbered_folders
 from voorrang.archive.write_ahead_log import WriteAheadLog
 from voorrang.logs import get_logger
 
@@ -110,7 +111,8 @@ class TornFiles:
 
 def _younger_than_checkpoint(archive: Archive) -> list[str]:
     """Return the locators of what was written after any process of the listener had last synced the whole disk."""
-    checkpoints = [path.stat().st_mtime_ns for path in _logs(archive).glob("[0-9]*/checkpoint.json")]
+    paths = [folder / "checkpoint.json" for folder in numbered_folders(_logs(archive))]
+    checkpoints = [path.stat().st_mtime_ns for path in paths if path.exists()]
     return sorted(_younger_than(archive, max(checkpoints))) if checkpoints else []
 
 
@@ -125,13 +127,13 @@ def _younger_than(archive: Archive, since_ns: int) -> Iterator[str]:
 
 
 def _in_logs(archive: Archive) -> set[str]:
-    logs = [WriteAheadLog(folder) for folder in _logs(archive).glob("[0-9]*")]
+    logs = [WriteAheadLog(folder) for folder in numbered_folders(_logs(archive))]
     return {json.loads(record.meta)["locator"] for log in logs for record in log.records()}
 
 
 def _in_ledgers(archive: Archive) -> set[str]:
     named: set[str] = set()
-    for folder in (archive.root / "ledger").glob("[0-9]*"):
+    for folder in numbered_folders(archive.root / "ledger"):
         position = Position()
         while True:
             entries, position = read_entries(folder, position, _CHUNK)

@@ -24,6 +24,8 @@ from voorrang.metrics import (
 )
 from voorrang.runtime import Runtime
 
+WEIGHTS_SHOWN = 12  # digits of a digest: enough to tell the weights of one model apart
+
 
 def handlers(runtime: Runtime) -> Mapping[str, Handler]:
     """Return the handlers by event type."""
@@ -63,11 +65,13 @@ def count_ranking(event: Event[Any]) -> None:
 
 
 def count_answer(event: Event[Any]) -> None:
-    """Count one answer of a model; models are ours or registered by us, so the label set is closed."""
+    """Count one answer of a model; versions are ours or registered by us, so the label set is closed."""
     record: FindingsScored = event.data
-    FINDINGS_SEEN.labels(record.model.model_id, record.state.value).inc()
+    model = record.model
+    which = (model.model_id, model.version_label, model.weights_digest[:WEIGHTS_SHOWN], str(record.operating_point))
+    FINDINGS_SEEN.labels(*which, record.state.value).inc()
     if record.flagged:
-        FLAGGED_SEEN.labels(record.model.model_id).inc()
+        FLAGGED_SEEN.labels(*which).inc()
 
 
 def _once(runtime: Runtime, act: Any, event: Event[Any]) -> None:

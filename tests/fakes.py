@@ -13,6 +13,7 @@ from voorrang.errors import RetryableError
 from voorrang.topics import Topic
 
 MAX_RECORDS = 64
+MAX_REQUEST_BYTES = 1_048_576  # kafka-python's max_request_size; Kafka's message.max.bytes is 12 more
 
 
 @dataclass(slots=True)
@@ -112,8 +113,10 @@ class InMemoryProducer:
         self._broker = broker
 
     def send(self, messages: Sequence[Message]) -> list[Place]:
-        """Write all and return their places in order."""
+        """Write all and return their places in order; refuse what is too large, however often it is tried."""
         self._broker.require_presence()
+        if any(len(message.value) > MAX_REQUEST_BYTES for message in messages):
+            raise RetryableError("broker: MessageSizeTooLargeError")
         with self._broker.changed:
             places = [self._write(message) for message in messages]
             self._broker.changed.notify_all()

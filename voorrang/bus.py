@@ -14,6 +14,10 @@ from typing import Protocol
 
 from voorrang.topics import Topic
 
+# What is larger no broker takes, however often it is tried: Kafka's `message.max.bytes` and kafka-python's
+# `max_request_size` are 1 MiB, of which this leaves room for the key and the frame.
+MAX_VALUE_BYTES = 1_040_000
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

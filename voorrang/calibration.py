@@ -155,16 +155,14 @@ def _load(folder: Path, digest: str) -> Calibration | None:
     path = file_of(folder, digest)
     try:
         now = path.stat()
-    except OSError:
+        return _read_once(path, digest, (now.st_ino, now.st_mtime_ns, now.st_size))
+    except (OSError, ConfigurationError):
         return None
-    return _read_once(path, digest, (now.st_ino, now.st_mtime_ns, now.st_size))
 
 
 @lru_cache(maxsize=64)
 def _read_once(path: Path, digest: str, _: tuple[int, int, int]) -> Calibration | None:
-    # Asked for at each ranking: read again only when the file has been written again.
-    try:
-        found, got = read_calibration(path)
-    except ConfigurationError:
-        return None
+    # Asked for at each ranking: read again only when the file has been written again, or could not be read. What an
+    # error says is not kept: a disk that gave nothing once must not take the model's influence for good.
+    found, got = read_calibration(path)
     return found if got == digest else None

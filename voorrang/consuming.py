@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import Any
 
-from voorrang.bus import Consumer, Message, Partition, Producer, Received
+from voorrang.bus import MAX_VALUE_BYTES, Consumer, Message, Partition, Producer, Received
 from voorrang.errors import InvalidMessageError, RetryableError
 from voorrang.events.envelope import Event, decode
 from voorrang.logs import get_logger, of_defect
@@ -208,12 +208,17 @@ class ConsumerLoop:
 
 
 def _letter(message: Received, reason: str, consumer: str) -> bytes:
-    values = {
+    values: dict[str, str | int] = {
         "reason": reason,
         "consumer": consumer,
         "topic": message.partition.topic,
         "partition": message.partition.number,
         "offset": message.offset,
-        "value_base64": base64.b64encode(message.value).decode(),
     }
+    whole = _json(values | {"value_base64": base64.b64encode(message.value).decode()})
+    # A large message is too large in base64: then its place must do, where the broker keeps it for as long as all.
+    return whole if len(whole) <= MAX_VALUE_BYTES else _json(values | {"value_base64": ""})
+
+
+def _json(values: Mapping[str, str | int]) -> bytes:
     return json.dumps(values, separators=(",", ":")).encode()

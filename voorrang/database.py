@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from voorrang.errors import RetryableError
@@ -18,6 +18,9 @@ from voorrang.errors import RetryableError
 BUSY_TIMEOUT_MS = 10_000
 _WRITES = "voorrang_writes"
 _DURABLE = "voorrang_durable"
+# SQLSTATE of what PostgreSQL does not class as operational: a primary that has become a standby takes no writes, and a
+# session or a transaction was ended for its length (appendix A of its manual: 25006, 25P03, 25P04).
+_RETRYABLE_STATES = frozenset({"25006", "25P03", "25P04"})
 
 
 class Database:
@@ -64,7 +67,7 @@ class Database:
         Raises
         ------
         RetryableError
-            When the database is locked or away, or another transaction got in between.
+            When the database is locked, away or takes no writes now, or another transaction got in between.
         """
         with _retryable(), self._connect(writes=True, is_durable=is_durable) as connection, connection.begin():
             if not self.is_sqlite and not is_durable:
@@ -85,10 +88,17 @@ class Database:
 def _retryable() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DBAPIError as error:
+        if not _is_away(error):
+            raise
         raise RetryableError(f"database: {type(error.orig).__name__}") from error
     except PoolTimeoutError as error:
         raise RetryableError("database: every connection is in use") from error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    said = getattr(error.orig, "sqlstate", None)
+    return isinstance(error, OperationalError) or error.connection_invalidated or said in _RETRYABLE_STATES
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

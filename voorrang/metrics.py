@@ -30,6 +30,9 @@ ORDERS_WAITING = Gauge(
 UNACCOUNTED_INSTANCES = Gauge(
     "voorrang_unaccounted_instances", "Accepted instances that are neither processed, refused nor waiting"
 )
+ACCOUNTINGS = Counter(
+    "voorrang_accountings_total", "Times that it was counted what is unaccounted for and what waits", ["service"]
+)
 WAITING_INSTANCES = Gauge("voorrang_waiting_instances", "Accepted instances whose series awaits more or an answer")
 OLDEST_WAITING_SECONDS = Gauge(
     "voorrang_oldest_waiting_seconds", "Age of the oldest complete series without an answer", ["lane"]
@@ -86,10 +89,14 @@ ESCALATIONS = Counter(
     "Calls of on-call radiology by outcome",
     ["channel", "outcome"],
 )
+# A share of two versions, or of two operating points, is that of no model: so these are counted apart.
+_WHICH_MODEL = ("model", "version", "weights", "operating_point")
 FINDINGS_SEEN = Counter(
-    "voorrang_findings_scored_total", "Answers of models as monitoring counts them", ["model", "state"]
+    "voorrang_findings_scored_total", "Answers of models as monitoring counts them", [*_WHICH_MODEL, "state"]
 )
-FLAGGED_SEEN = Counter("voorrang_series_flagged_total", "Series at or above the operating point", ["model"])
+FLAGGED_SEEN = Counter(
+    "voorrang_series_flagged_total", "Answers at or above the operating point; read again counts again", _WHICH_MODEL
+)
 ITEMS_RANKED_SEEN = Counter("voorrang_items_ranked_total", "Rankings as monitoring counts them", ["tier", "state"])
 STUDIES_SEEN = Counter("voorrang_studies_seen_total", "Studies as monitoring counts them")
 OPERATOR_ACTIONS_SEEN = Counter(

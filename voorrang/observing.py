@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from voorrang.errors import ConfigurationError
+from voorrang.logs import get_logger
 
 READY_PATH = "/-/ready"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 -- socketserver gives them
+        # Most often a reader that hung up; the library would write lines to stderr that are no lines of a log.
+        get_logger().debug("scrape broken off", exc_info=True)
 
 
 def serve_metrics(host: str, port: int, is_ready: Callable[[], bool]) -> ThreadingHTTPServer:
@@ -46,9 +56,8 @@ def serve_metrics(host: str, port: int, is_ready: Callable[[], bool]) -> Threadi
             """Say nothing: a scrape every few seconds is no news."""
 
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = _Server((host, port), Handler)
     except OSError as error:
         raise ConfigurationError(f"metrics port {port} on {host}: {error.strerror}; set another port") from error
-    server.daemon_threads = True
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server

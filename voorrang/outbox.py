@@ -119,6 +119,11 @@ def mark_published(connection: Connection, ids: Sequence[int], places: Sequence[
     connection.execute(statement, rows)
 
 
+def give_up(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Close rows that were never published, and never will be."""
+    connection.execute(update(outbox).where(outbox.c.id.in_(list(ids))).values(published_at=now, answered_at=now))
+
+
 def close_answered(
     connection: Connection, service: str, consumers: Mapping[str, Collection[str]], now: datetime
 ) -> int:

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from threading import Event as Flag
 
 from voorrang import outbox
-from voorrang.bus import BrokerAdmin, LogState, Partition, Place, Producer
+from voorrang.bus import MAX_VALUE_BYTES, BrokerAdmin, LogState, Partition, Place, Producer
 from voorrang.clock import Clock
 from voorrang.database import Database
 from voorrang.errors import RetryableError
 from voorrang.logs import get_logger
-from voorrang.metrics import EVENTS_PUBLISHED, EVENTS_REPUBLISHED, OUTBOX_WAITING
+from voorrang.metrics import EVENTS_DEAD_LETTERED, EVENTS_PUBLISHED, EVENTS_REPUBLISHED, OUTBOX_WAITING
 from voorrang.outbox import Unanswered, Waiting
 from voorrang.topics import BY_NAME, TOPICS
 
@@ -82,6 +82,7 @@ class Relay:
     _reconciled_at: datetime | None = None
     _budget_from: datetime | None = None
     _budget: int = MAX_REPUBLISHED_PER_MINUTE
+    _sent_again: int = 0
 
     def run(self, stop: Flag) -> None:
         """Work until told to stop."""
@@ -115,7 +116,11 @@ class Relay:
             rows = outbox.waiting(connection, self.service, BATCH)
             count = outbox.count_waiting(connection, self.service) if len(rows) == BATCH else len(rows)
         OUTBOX_WAITING.labels(self.service).set(count)
-        self._send(rows, lambda topic: EVENTS_PUBLISHED.labels(topic).inc())
+        self._set_aside([row for row in rows if len(row.message.value) > MAX_VALUE_BYTES])
+        self._send(
+            [row for row in rows if len(row.message.value) <= MAX_VALUE_BYTES],
+            lambda topic: EVENTS_PUBLISHED.labels(topic).inc(),
+        )
         OUTBOX_WAITING.labels(self.service).set(count - len(rows))
         return len(rows)
 
@@ -126,15 +131,26 @@ class Relay:
             outbox.close_answered(connection, self.service, {t.name: t.consumers for t in TOPICS}, now)
             outbox.prune(connection, self.service, now - KEEP_ANSWERED)
             anything = outbox.unanswered(connection, self.service, 0, 1)
-        lost = self._lost()[: self._allowed(now)] if anything else []
+        lost = self._in_turn(self._lost())[: self._allowed(now)] if anything else []
         for start in range(0, len(lost), BATCH):
             with self.database.read() as connection:
                 rows = outbox.messages(connection, lost[start : start + BATCH])
             self._budget -= len(rows)  # before, so that what fails half-way counts too
+            self._sent_again = lost[start : start + BATCH][-1]
             self._send(rows, lambda topic: EVENTS_REPUBLISHED.labels(topic).inc())
         if lost:
             get_logger().warning("published again", count=len(lost))
         return len(lost)
+
+    def _set_aside(self, rows: Sequence[Waiting]) -> None:
+        """Give up what no broker takes: tried again and again it would hold up all that comes behind it."""
+        if not rows:
+            return
+        with self.database.write(is_durable=False) as connection:
+            outbox.give_up(connection, [row.id for row in rows], self.clock.now())
+        for row in rows:
+            EVENTS_DEAD_LETTERED.labels(self.service, row.message.topic).inc()
+            get_logger().error("dead-lettered", topic=row.message.topic, reason="too_large")
 
     def _send(self, rows: Sequence[Waiting], count: Callable[[str], None]) -> None:
         if not rows:
@@ -160,6 +176,10 @@ class Relay:
                 if missing and must_republish(row.place, held, {name: passed[name] for name in missing}):
                     lost.append(row.id)
         return lost
+
+    def _in_turn(self, lost: Sequence[int]) -> list[int]:
+        # What a consumer cannot read comes again for ever: it must not use up what is allowed to all.
+        return [i for i in lost if i > self._sent_again] + [i for i in lost if i <= self._sent_again]
 
     def _unanswered(self, after: int) -> list[Unanswered]:
         with self.database.read() as connection:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
+from voorrang.archive.durable import sync_folder, write_once
 from voorrang.errors import ConfigurationError
 from voorrang.identifiers import SiteKeys
 
@@ -19,20 +18,8 @@ def make_secret(path: Path) -> None:
     if path.exists():
         return
     part = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(MIN_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):  # somebody was quicker
-            os.link(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    if not write_once(path, secrets.token_hex(MIN_BYTES).encode(), part, mode=0o600):
+        sync_folder(path.parent)  # somebody was quicker, and may not have come to that yet
 
 
 def load_site_keys(path: Path) -> SiteKeys:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from voorrang.events.records import FindingsScored, Tier
@@ -39,7 +39,8 @@ class StudyFacts:
     One study: its versions of `study-updated`, answers and confirmations joined.
 
     `rejected` has the series of which nothing that was not rejected has been answered; answers about rejected images
-    are not among `answers`. `withdrawn` says why none of its images stands any more.
+    are not among `answers`. `withdrawn` says why none of its images stands any more. `is_done`: a reader called
+    it done.
     """
 
     study_instance_uid: str
@@ -53,6 +54,7 @@ class StudyFacts:
     confirmed: frozenset[tuple[str, str, int]]
     rejected: tuple[RejectedFacts, ...] = ()
     withdrawn: tuple[str, datetime] | None = None
+    is_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,24 @@ class ItemFacts:
         """Whether it awaits a reading."""
         gone = [study.withdrawn for study in self.studies if study.withdrawn is not None]
         return settled(self.order, self.reports, gone if len(gone) == len(self.studies) else ())
+
+    @property
+    def to_read(self) -> tuple[StudyFacts, ...]:
+        """The studies that a reader reads: those that stand and are no priors, where there are such."""
+        standing = tuple(study for study in self.studies if study.withdrawn is None) or self.studies
+        return tuple(study for study in standing if not study.prior) or standing
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a reader called all of it done."""
+        return bool(self.studies) and all(study.is_done for study in self.to_read)
+
+    @property
+    def unread(self) -> ItemFacts:
+        """What of it awaits a reading: without the studies that were called done, unless that is all."""
+        if self.is_done:
+            return self
+        return replace(self, studies=tuple(study for study in self.studies if not study.is_done))
 
     @property
     def known_by(self) -> StudyFacts | None:

@@ -11,12 +11,13 @@ from voorrang.events.envelope import Event
 from voorrang.runtime import Runtime
 from worklist import store
 from worklist.orders.handlers import order_handlers
-from worklist.ranking import Ranking, observe_latency
+from worklist.ranking import Ranking, begin_latency, observe_latency
 from worklist.reading.ending import follow_studies
 
 
 def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
     """Return the handlers by event type."""
+    begin_latency(runtime.pathways)
 
     def on_study_updated(event: Event[Any]) -> None:
         """Write what a study holds, and rank its item."""
@@ -25,7 +26,7 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
             """Write the study."""
             before = store.item_key_of(connection, event.data.study_instance_uid)
             keys = store.put_study(connection, event)
-            follow_studies(connection, before or keys[0], keys[0], runtime.clock.now())
+            follow_studies(runtime, connection, before or keys[0], keys[0])
             for item_key in keys:
                 ranking.rank(connection, item_key)
 
@@ -40,7 +41,9 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
 
         # A pathway that is not ours makes no label: the name comes from the network.
         pathway = runtime.pathways.get(event.data.pathway)
-        if _put_and_rank(runtime, ranking, event, put) and pathway is not None:
+        # A run that somebody commanded counts from the command, not from slices that came hours or days before.
+        is_first = event.data.run == 1
+        if _put_and_rank(runtime, ranking, event, put) and pathway is not None and is_first:
             observe_latency(pathway, event.data.last_received_at, runtime.clock.now())
 
     def on_series_confirmed(event: Event[Any]) -> None:

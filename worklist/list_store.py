@@ -23,9 +23,11 @@ from worklist.tables import item, study
 _is_listed = item.c.listed_as < OFF_THE_LIST
 
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
+_ITEM = select(item).where(item.c.item_key == bindparam("key"))
 _LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
+_STUDY_COLUMNS = ("item_key", "study_instance_uid", "last_received_at", "modalities", "withdrawn", "done_by_hand")
 _STUDIES = (
-    select(*(study.c[n] for n in ("item_key", "study_instance_uid", "last_received_at", "modalities", "withdrawn")))
+    select(*(study.c[n] for n in _STUDY_COLUMNS))
     .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
     # The first says whose the item is: one that stands, and no prior, where there is one.
     .order_by(study.c.withdrawn != "", study.c.prior, study.c.first_received_at, study.c.study_instance_uid)
@@ -40,7 +42,11 @@ _COUNT_WITHOUT_PLACE = select(func.count()).select_from(item).where(item.c.liste
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """An item as it stands on the list; of the studies in `standing_uids` some image stands."""
+    """
+    An item as it stands on the list.
+
+    Of the studies in `standing_uids` some image stands; those in `done_uids` were read before another one came.
+    """
 
     place: SortKey
     human_tier: Tier
@@ -51,6 +57,7 @@ class ListedItem:
     view: dict[str, Any]
     study_instance_uids: tuple[str, ...]
     standing_uids: tuple[str, ...]
+    done_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
     order: OrderFacts | None
@@ -92,10 +99,16 @@ def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> 
         {"pathways": row.view},
         tuple([one.study_instance_uid for one in studies]),
         tuple([one.study_instance_uid for one in studies if not one.withdrawn]),
+        tuple([one.study_instance_uid for one in studies if one.done_by_hand]),
         utc(max([one.last_received_at for one in studies])),
         tuple(sorted({modality for one in studies for modality in one.modalities})),
         order,
     )
+
+
+def place(connection: Connection, item_key: str) -> SortKey:
+    """Return the place of an item that was ranked."""
+    return place_of(connection.execute(_ITEM, {"key": item_key}).one())
 
 
 def changed_since(connection: Connection, change: int) -> list[ChangedItem]:

@@ -66,6 +66,7 @@ class Row(BaseModel):
 
     `explanation` is its place in one line, in nl, fr and en. `patient` and `accession_number` only where names may be
     shown; `other_patients` are those whose studies came under the same number: one of them has a wrong one.
+    `studies_done` were called done before another study of the item came, or moved to it: that one is to be read.
     """
 
     rank: int | None
@@ -78,6 +79,7 @@ class Row(BaseModel):
     reason: str
     explanation: dict[str, str]
     study_instance_uids: tuple[str, ...]
+    studies_done: tuple[str, ...] = ()
     modalities: tuple[str, ...]
     arrived_at: datetime
     ranked_at: datetime
@@ -219,6 +221,7 @@ def _row(
             expired=item.place.place_class is PlaceClass.EXPIRED,
         ),
         study_instance_uids=item.study_instance_uids,
+        studies_done=item.done_uids,
         modalities=item.modalities,
         arrived_at=item.place.arrived_at,
         ranked_at=item.ranked_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -56,15 +56,16 @@ class Ranking:
         if not facts.studies:
             store.withdraw_item(connection, item_key, now)
             return
-        view = view_item(facts, self.runtime.pathways, activations, now, self._calibrations(activations))
+        unread = facts.unread
+        view = view_item(unread, self.runtime.pathways, activations, now, self._calibrations(activations))
         shown.record(connection, item_key, view.pathways, activations, now)
-        waiting = self._waiting(facts, view, now)
-        key = sort_key(facts.human_tier, view.lifts, facts.arrived_at, item_key, expired=waiting.expired)
+        waiting = self._waiting(unread, view, now)
+        key = sort_key(facts.human_tier, view.lifts, unread.arrived_at, item_key, expired=waiting.expired)
         version = store.put_item(connection, facts, key, view, now, waiting)
         if version is None:
             return
-        without_ai = sort_key(facts.human_tier, (), facts.arrived_at, item_key, expired=waiting.expired)
-        history.record(connection, facts, key, without_ai, view, now)
+        without_ai = sort_key(facts.human_tier, (), unread.arrived_at, item_key, expired=waiting.expired)
+        history.record(connection, unread, key, without_ai, view, now)
         speaks, settled = view.speaks, facts.settled
         is_open = settled.standing is Standing.OPEN
         if not is_open:
@@ -135,6 +136,12 @@ class Ranking:
             for state in ItemState:
                 n = next((n for t, s, n in counts if (t, s) == (tier, state)), 0)
                 ITEMS_OPEN.labels(tier.tier, state.value).set(n)
+
+
+def begin_latency(pathways: Iterable[str]) -> None:
+    """Show the count of each pathway before its first result: Prometheus sees no rise in what begins at 1."""
+    for name in pathways:
+        LAST_SLICE_TO_PRIORITY_SECONDS.labels(name)
 
 
 def observe_latency(pathway: Pathway, last_received_at: datetime, visible_at: datetime) -> None:

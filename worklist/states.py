@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 
 from voorrang.calibration import Calibration
@@ -49,7 +50,8 @@ class PathwayView:
     `score` and `finding` belong to the answer that counts; reason codes and texts say why there is none. `lift` is
     there only when a flagged answer may move the item; `probability` that a flag is right here, where that was counted,
     and `at_most` how large it may be by that count. `pictures` are locators of the key pictures of the findings that
-    reach the operating point, the highest first; what is not flagged shows none.
+    reach the operating point, the highest first; what is not flagged shows none. Series, revision and run say which
+    finding is spoken of, with a score.
     """
 
     pathway: str
@@ -67,6 +69,9 @@ class PathwayView:
     lift: Lift | None = None
     probability: float | None = None
     at_most: float | None = None
+    series_instance_uid: str = ""
+    series_revision: int = 0
+    run: int = 0
 
 
 # Which state of several speaks for the whole, after the flags: what is still to come, then what went wrong.
@@ -78,6 +83,15 @@ _LOUDEST = (
     ItemState.OUT_OF_SCOPE,
     ItemState.NO_PATHWAY,
     ItemState.PRIOR,
+)
+# Of the models of a pathway: one that read nothing of a study is not hidden by one that flagged nothing of it. Of the
+# series of one model it is, since most are out of scope only because a better one is read.
+_LOUDEST_OF_MODELS = (
+    ItemState.LATE,
+    ItemState.RUNNING,
+    ItemState.FAILED,
+    ItemState.OUT_OF_SCOPE,
+    ItemState.SCORED,
 )
 
 
@@ -144,7 +158,7 @@ def view_pathway(
     now: datetime,
     calibrations: Mapping[str, Calibration] = NOTHING_COUNTED,
 ) -> PathwayView:
-    """Return what one pathway says of one study: the loudest of its series and models."""
+    """Return what one pathway says of one study: of each model the loudest of its series, of those the loudest."""
     models = dict.fromkeys(use.name for use in pathway.models)
     standings = [standing_of(activations, pathway, model, calibrations) for model in models]
     active = [s.activation for s in standings if s.activation is not None and s.influence is not Influence.NONE]
@@ -152,8 +166,11 @@ def view_pathway(
         text = f"no model is active for {pathway.name}: not analysed"
         return PathwayView(pathway.name, ItemState.OUT_OF_SCOPE, reason_code=NOT_ACTIVATED, reason=text)
     claims = [claim for claim in study.claims if claim.pathway == pathway.name]
-    views = (_view_series(study, pathway, claim, one, now, calibrations) for claim in claims for one in active)
-    return min(views, key=_loudness)
+    views = [
+        min((_view_series(study, pathway, claim, one, now, calibrations) for claim in claims), key=_loudness)
+        for one in active
+    ]
+    return min(views, key=partial(_loudness, order=_LOUDEST_OF_MODELS))
 
 
 def _view_series(
@@ -208,6 +225,9 @@ def _view_series(
         lift=_lift(active, probability) if flagged else None,
         probability=probability,
         at_most=calibration.at_most(answer.score) if flagged and calibration else None,
+        series_instance_uid=series_instance_uid,
+        series_revision=answer.series_revision,
+        run=answer.run,
     )
 
 
@@ -262,7 +282,9 @@ def _view_silence(study: StudyFacts, pathway: Pathway, whose: str, now: datetime
     return PathwayView(pathway.name, ItemState.RUNNING, reason_code="running", reason="awaits images or an answer")
 
 
-def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, float, int, bool, float, str, str]:
+def _loudness(
+    view: PathwayView, order: Sequence[ItemState] = _LOUDEST
+) -> tuple[bool, TierOrder, float, float, int, bool, float, str, str, str]:
     """
     Order views so that the first speaks for the whole.
 
@@ -276,9 +298,10 @@ def _loudness(view: PathwayView) -> tuple[bool, TierOrder, float, float, int, bo
         tier_order(lift.lift_to) if lift else TierOrder.ROUTINE,
         -lift.harm_rate if lift else -BASELINE,
         -lift.harm_per_minute / lift.reading_minutes if lift else -BASELINE,
-        _LOUDEST.index(state),
+        order.index(state),
         view.provisional,
         -(view.score or 0.0),
         view.pathway,
         view.model_id,
+        view.series_instance_uid,
     )

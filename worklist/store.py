@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, or_, select, update
 
 from voorrang.clock import utc
 from voorrang.database import Connection
@@ -113,6 +113,8 @@ def put_study(connection: Connection, event: Event[Any]) -> list[str]:
         "withdrawn": record.withdrawn or "",
         "withdrawn_at": record.withdrawn_at,
     }
+    if record.withdrawn:
+        values["done_by_hand"] = False  # what was read is void: images that come in its place were read by nobody
     uid = record.study_instance_uid
     item_key = orders.item_key_of(connection, uid, event.order_key)
     if not insert_once(connection, study, {"study_instance_uid": uid, "item_key": item_key, **values}):
@@ -232,6 +234,7 @@ def _study_facts(
         frozenset((c.series_instance_uid, c.pathway, c.series_revision) for c in confirmed),
         tuple(RejectedFacts(uid, *up_to) for uid, up_to in sorted(rejected.items()) if uid not in answered),
         (row.withdrawn, utc(row.withdrawn_at)) if row.withdrawn else None,
+        row.done_by_hand,
     )
 
 
@@ -264,15 +267,14 @@ def put_item(
         "settled_at": settled.at,
         "settled_why": settled.why,
         "harm_order": key.negative_harm_rate,
-        "listed_as": _listed_as(settled.standing, view.state),
+        "done_by_hand": facts.is_done,
+        "listed_as": OFF_THE_LIST if facts.is_done else _listed_as(settled.standing, view.state),
     }
     found = connection.execute(_ITEM, {"key": facts.item_key}).one_or_none()
     if found is None:
         first = {"item_key": facts.item_key, "item_version": 1, "ranked_at": now, "change": _next_change(connection)}
         connection.execute(insert(item).values(**first, **values))
         return 1
-    if found.done_by_hand:
-        values["listed_as"] = OFF_THE_LIST
     before = {name: _as_utc(getattr(found, name)) for name in values}
     if before == values | {"view": _as_json(values["view"])}:
         return None
@@ -301,15 +303,22 @@ def is_listed(connection: Connection, item_key: str) -> bool | None:
     return connection.execute(select(_is_listed).where(item.c.item_key == item_key)).scalar_one_or_none()
 
 
-def set_done_by_hand(connection: Connection, item_key: str, done: bool, now: datetime) -> None:
-    """Take an item off the list because a reader says that it is read, or put it back."""
-    standing = case(
-        (or_(item.c.study_count == 0, item.c.standing != Standing.OPEN.value), OFF_THE_LIST),
-        (item.c.state == ItemState.PRIOR.value, WITHOUT_PLACE),
-        else_=IN_ORDER,
-    )
-    values = {"done_by_hand": done, "listed_as": OFF_THE_LIST if done else standing} | _changed(connection, now)
-    connection.execute(update(item).where(item.c.item_key == item_key).values(values))
+def set_done(connection: Connection, facts: ItemFacts, now: datetime) -> tuple[str, ...]:
+    """Take an item off the list because a reader says that it is read; return its studies that were not so before."""
+    uids = tuple(one.study_instance_uid for one in facts.to_read if not one.is_done)
+    connection.execute(update(study).where(study.c.study_instance_uid.in_(uids)).values(done_by_hand=True))
+    values = {"done_by_hand": True, "listed_as": OFF_THE_LIST} | _changed(connection, now)
+    connection.execute(update(item).where(item.c.item_key == facts.item_key).values(values))
+    return uids
+
+
+def set_undone(connection: Connection, study_instance_uids: Collection[str]) -> list[str]:
+    """Take back that studies are read; return the items that have them now, to be ranked anew."""
+    where = study.c.study_instance_uid.in_(study_instance_uids) & study.c.done_by_hand
+    keys = connection.execute(select(study.c.item_key).where(where).distinct().order_by(study.c.item_key))
+    found = list(keys.scalars())
+    connection.execute(update(study).where(where).values(done_by_hand=False))
+    return found
 
 
 def _changed(connection: Connection, now: datetime) -> dict[str, Any]:

@@ -43,6 +43,7 @@ study = Table(
     Column("claims", JSON, nullable=False),
     Column("withdrawn", String(32), nullable=False, server_default=""),  # why none of its images stands
     Column("withdrawn_at", DateTime(timezone=True)),
+    Column("done_by_hand", Boolean, nullable=False, server_default=false()),  # a reader called it done
 )
 
 # One row for each exact model version: a shadow version never overwrites what the active one answered. `scored` has the
@@ -95,6 +96,7 @@ item = Table(
     Column("settled_at", DateTime(timezone=True)),
     Column("settled_why", String(32), nullable=False, server_default=""),
     Index("worklist_item_settled", "standing", "settled_at"),
+    # All of its studies that are to be read were called done: off the live list.
     Column("done_by_hand", Boolean, nullable=False, default=False, server_default=false()),
     Column("listed_as", Integer, nullable=False),  # 0: in the order; 1: listed without a place; 2: off the list
     Column("harm_order", Float, nullable=False),  # minus harm_rate: every column of an index goes one way

@@ -65,6 +65,8 @@ def standing(connection: Connection, study_instance_uid: str) -> Place | None:
         why = row.settled_why.replace("_", " ")
         words = f"{row.standing}, {why}" if why != row.standing else why
         return Place(None, state, row.provisional, words)
+    if row.done_by_hand:
+        return Place(None, state, row.provisional, "called done by a reader")
     place = None if state is ItemState.PRIOR else store.rank_of(connection, store.place_of(row))
     return Place(place, state, row.provisional)
 

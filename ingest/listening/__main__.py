@@ -9,10 +9,11 @@ from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread, stack_size
 
-from ingest.boots import current_boot, tell_restored
+from ingest.boots import current_boot, is_restored, tell_restored
 from ingest.ledger import LedgerWriter
 from ingest.listening.alone import only_listener
 from ingest.listening.configuration import ListenerConfiguration
+from ingest.listening.foreign import tell_of_foreign
 from ingest.listening.journaling import Journal
 from ingest.listening.places import REGION_BYTES, Places
 from ingest.listening.receiving import Receiver
@@ -22,6 +23,7 @@ from ingest.tally import Tally, tally_path
 from voorrang.archive.archive import Archive
 from voorrang.archive.durable import ArchiveFullError
 from voorrang.archive.instance_files import InstanceFiles
+from voorrang.archive.own_names import numbered_folders
 from voorrang.archive.spare_files import SpareFiles
 from voorrang.archive.write_ahead_log import MAX_SEGMENTS, WriteAheadLog
 from voorrang.clock import SystemClock
@@ -43,7 +45,11 @@ def main(told: ListenerConfiguration) -> int:
     with only_listener(told.archive_dir):
         archive.drop_parts()
         count = worker_count()
-        _recover_left_over(told, archive, count)
+        tell_of_foreign(told.archive_dir)
+        if told.is_durable:
+            _recover_left_over(told, archive, count)
+        else:
+            _require_nothing_to_recover(archive)
         sockets = listening_sockets(told)
         shared = mmap.mmap(-1, count * REGION_BYTES)
 
@@ -121,9 +127,20 @@ def open_journal(told: ListenerConfiguration, archive: Archive, number: int = 0)
 
 def _recover_left_over(told: ListenerConfiguration, archive: Archive, count: int) -> None:
     """Recover what processes left that are no more: there were more processors, or another machine had this disk."""
-    for folder in (told.archive_dir / "write-ahead").glob("[0-9]*"):
-        if told.is_durable and int(folder.name) >= count:
+    for folder in numbered_folders(told.archive_dir / "write-ahead"):
+        if int(folder.name) >= count:
             open_journal(told, archive, int(folder.name)).close()
+
+
+def _require_nothing_to_recover(archive: Archive) -> None:
+    """Let benchmarks begin only where every instance that was answered Success is on disk: they read no log."""
+    logs = [WriteAheadLog(folder) for folder in numbered_folders(archive.root / "write-ahead")]
+    if is_restored(archive, current_boot()) and not any(next(log.records(), None) for log in logs):
+        return
+    raise ConfigurationError(
+        "--volatile is for benchmarks, and the write-ahead log of this archive holds images that were answered Success "
+        "and may not be on its disk: start once without --volatile, or set VOORRANG_DATA_DIR to a folder of its own"
+    )
 
 
 def _tell_restored(told: ListenerConfiguration, archive: Archive) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.admission import (
+    REMOVED_MEANWHILE,
     TOO_LARGE,
     Refusal,
     Request,
@@ -135,6 +136,8 @@ class Receiver:
         stored = self._write(incoming, head)
         entry = self._entry(stored, head, request)
         self.journal.record(entry, stored, incoming)
+        if stored.outcome == "duplicate" and not self.files.is_there(stored.locator):
+            return REMOVED_MEANWHILE  # it was there when it was compared; its sender still has it
         self.tally.add(_COUNTS[stored.outcome])
         self.tally.add(Count.BYTES, stored.size_bytes)
         return None

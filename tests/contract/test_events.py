@@ -169,11 +169,16 @@ class TestDecoding:
             ("time", "yesterday"),
             ("time", "2026-11-22T08:00:00"),
             ("time", 7),
+            ("time", "0001-01-01T00:00:00+14:00"),
+            ("time", "9999-12-31T23:59:59-14:00"),
             ("purpose", "curiosity"),
             ("purpose", None),
             ("id", ""),
             ("id", None),
             ("id", {"deep": 1}),
+            ("id", "no\0receipt"),
+            ("id", "no\ud800receipt"),
+            ("id", "9" * 65),
             ("subject", None),
             ("subject", 7),
             ("patient_key", None),
@@ -195,6 +200,11 @@ class TestDecoding:
     def test_a_time_without_a_zone_in_a_record_is_bad_data(self) -> None:
         data = example(EXAMPLES / "series-completed" / "1.json")["data"]
         assert refused(payload(data=data | {"last_received_at": "2026-11-22T08:30:00"})) == "bad_data"
+
+    @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+    def test_a_time_that_no_year_of_utc_holds_is_bad_data(self, time: str) -> None:
+        data = example(EXAMPLES / "series-completed" / "1.json")["data"]
+        assert refused(payload(data=data | {"last_received_at": time})) == "bad_data"
 
     @pytest.mark.parametrize("score", [float("nan"), float("inf"), float("-inf")])
     def test_a_score_that_is_no_number_is_bad_data(self, score: float) -> None:

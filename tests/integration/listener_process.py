@@ -83,7 +83,7 @@ def listener_process(folder: Path, **told: Any) -> Iterator[ListenerProcess]:
     configuration = ListenerConfiguration(
         "127.0.0.1", free_port(), folder / "archive", folder / "secret", {"VOORRANG": Purpose.CLINICAL}, **values
     )
-    configuration.archive_dir.mkdir()
+    configuration.archive_dir.mkdir(exist_ok=True)
     reading, writing = os.pipe()
     with (folder / "listener.log").open("wb") as log:
         process = subprocess.Popen(

@@ -51,6 +51,12 @@ class FragileArchive(Archive):
         self.removed += 1
         return super().remove(locator)
 
+    def move(self, locator: str, to: Path) -> None:
+        """Set apart, unless told otherwise."""
+        if self.is_read_only:
+            raise PermissionError(1, "Operation not permitted")
+        super().move(locator, to)
+
 
 @dataclass(slots=True)
 class World:

@@ -51,6 +51,21 @@ def test_a_row_is_inserted_once_and_each_caller_is_told(fresh_database: FreshDat
         assert told == [True, False, True, False]
 
 
+def test_a_server_that_writes_no_more_is_retryable(fresh_database: FreshDatabase) -> None:
+    """After a failover the primary may have become a standby in the middle of a transaction."""
+    with fresh_database() as database:
+        if database.is_sqlite:
+            pytest.skip("SQLite has no standby")
+
+        def write() -> None:
+            with database.write() as connection:
+                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+                connection.execute(insert(receipt).values(**values("one")))
+
+        with pytest.raises(RetryableError, match="ReadOnlySqlTransaction"):
+            write()
+
+
 def test_a_reader_sees_one_moment(fresh_database: FreshDatabase) -> None:
     with fresh_database() as database, database.read() as reading:
         query = select(func.count()).select_from(receipt)

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from inference.archived_series import read_archived
+from inference.failures import Failure
+from inference.reading import AS_IT_IS
 from ingest import patient_reading
 from ingest.hashing import Hasher
 from ingest.recovery import recover
 from ingest.tables import instance
 from tests.integration.desks import QUIET, completed, do, let_pass
+from tests.integration.inference.faulty_models import Faulty
 from tests.integration.listening import STUDY, Station, make_ct, make_stack, make_station, own_database
 from tests.integration.permissions import not_given
 from voorrang.clock import ManualClock
@@ -76,6 +80,24 @@ def test_what_was_away_for_a_while_is_hashed_before_models_are_asked_once_more(s
     do(station, "reprocess")
     manifest = decode_manifest(station.runtime.archive.read(completed(station)[-1].manifest))
     assert {entry.locator: entry.content_sha256 for entry in manifest} == on_disk(station)
+
+
+@pytest.mark.parametrize("comes_back", [True, False], ids=["comes back", "stays away"])
+def test_a_manifest_promises_no_hash_that_nobody_made(station: Station, tmp_path: Path, comes_back: bool) -> None:
+    station.receive(*make_stack(12))
+    station.take_in()
+    path = first_file(station)
+    away = path.with_suffix(".away")
+    path.rename(away)
+    let_pass(station, QUIET)
+    if comes_back:
+        away.rename(path)
+    (record,) = completed(station)
+    manifest = decode_manifest(station.runtime.archive.read(record.manifest))
+    assert [entry.content_sha256 for entry in manifest].count("") == 1
+    models = {"one": Faulty("one", tmp_path)}
+    ((_, outcome),) = read_archived(models, station.runtime.archive, record.manifest, None, AS_IT_IS)
+    assert outcome.failure is (None if comes_back else Failure.INSTANCE_MISSING)
 
 
 def test_whose_it_is_is_asked_again_before_it_gets_its_row(station: Station) -> None:

@@ -776,6 +776,22 @@ def test_the_age_of_what_waits_for_an_answer_is_told_by_lane(station: Station) -
     assert found == {"urgent": 120, "routine": 0}
 
 
+@pytest.mark.parametrize(("calling", "lane"), [("NIGHT", "routine"), ("SCANNER", "urgent")])
+def test_the_age_is_that_of_the_lane_that_is_agreed_with_the_sender(
+    database: Database, tmp_path: Path, clock: ManualClock, calling: str, lane: str
+) -> None:
+    senders = {"NIGHT": SenderRule(lane="routine")}
+    station = make_station(database, tmp_path / "data", clock, senders=senders)
+    station.receive(*make_stack(12), calling=calling)
+    station.take_in()
+    let_pass(station, 5)
+    assert [event.data.lane for event in station.events("series-completed")] == [lane]
+    station.clock.advance(120)
+    station.account()
+    found = {lane: REGISTRY.get_sample_value("voorrang_oldest_waiting_seconds", {"lane": lane}) for lane in LANES}
+    assert found == dict.fromkeys(LANES, 0) | {lane: 120}
+
+
 LANES = ("urgent", "routine")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -108,6 +110,45 @@ def test_answers_of_before_the_last_score_was_kept_have_theirs(fresh_database: F
         scored = {uid: (row.scored_revision, row.scored_run, row.scored_record) for uid, row in found.items()}
         none = (None, None, None)
         assert scored == {"1.1.1": (2, 3, {"state": "scored", "score": 0.9}), "1.1.2": none, "1.1.3": none}
+
+
+def test_a_study_that_came_after_its_order_was_called_done_brings_it_back(
+    fresh_database: FreshDatabase, clock: ManualClock
+) -> None:
+    tables, at = worklist.tables, clock.now()
+    place = {
+        "tier_order": 2,
+        "harm_rate": 0.0,
+        "harm_order": 0.0,
+        "human_tier_order": 2,
+        "change": 1,
+        "item_version": 1,
+    }
+    state = {"state": "running", "provisional": False, "view": [], "done_by_hand": True, "listed_as": 2}
+    said = {"actor": "anna", "role": "radiologist", "act": "done", "detail": {"reading": None}, "at": at}
+    moment = timedelta(minutes=1)
+    with fresh_database() as database:
+        with database.write() as connection:
+            for uid, item_key, received_at in [
+                ("1.1", "o_1", at),
+                ("1.2", "o_1", at + moment),
+                ("1.3", "o_2", at - moment),
+            ]:
+                times = {"first_received_at": received_at, "last_received_at": at + moment}
+                values = {"study_version": 1, "patient_key": "p", "modalities": ["CT"], "prior": False, "claims": []}
+                row = {"study_instance_uid": uid, "item_key": item_key} | times | values
+                connection.execute(insert(tables.study).values(row))
+            for item_key, studies in (("o_1", 2), ("o_2", 1)):
+                row = place | state | {"item_key": item_key, "study_count": studies, "arrived_at": at, "ranked_at": at}
+                connection.execute(insert(tables.item).values(row))
+                connection.execute(insert(worklist.reading.tables.decision).values(said | {"item_key": item_key}))
+        go_back(database, "worklist_0007_scored")
+        migrate(database)
+        with database.read() as connection:
+            done = connection.execute(select(tables.study.c.study_instance_uid).where(tables.study.c.done_by_hand))
+            assert set(done.scalars()) == {"1.1", "1.3"}
+            items = connection.execute(select(tables.item.c.item_key, tables.item.c.listed_as)).all()
+            assert dict(map(tuple, items)) == {"o_1": 0, "o_2": 2}
 
 
 def go_back(database: Database, revision: str) -> None:

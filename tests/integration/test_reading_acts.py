@@ -92,6 +92,29 @@ def test_an_item_handed_back_is_free_and_comes_last_for_who_did_not_want_it(worl
     assert world.reading.open_next(BRAM).item_key == uid(3)
 
 
+def hand_all_back(world: World) -> None:
+    for _ in range(3):
+        world.reading.hand_back(world.reading.open_next(ANNA).item_key, ANNA)
+
+
+def test_what_was_handed_back_and_is_flagged_since_comes_in_its_place_again(world: World) -> None:
+    hand_all_back(world)
+    world.tell(make_study(4), make_answer(2, 0.9))
+
+    assert world.order()[0] == 2
+    assert world.reading.open_next(ANNA).item_key == uid(2)
+
+
+def test_so_does_what_has_waited_beyond_its_cap_since(world: World) -> None:
+    hand_all_back(world)
+    world.clock.advance(60 * 1441)
+    world.ranking.step()
+    world.tell(make_study(4, arrived_at=world.clock.now()))
+    world.reading.done(uid(3), BRAM)
+
+    assert world.reading.open_next(ANNA).item_key == uid(1)
+
+
 def test_who_alone_is_left_gets_what_was_handed_back(world: World) -> None:
     for _ in range(3):
         world.reading.hand_back(world.reading.open_next(ANNA).item_key, ANNA)

@@ -275,3 +275,21 @@ def test_a_clock_that_was_put_back_hides_no_flag(night: Night) -> None:
     night.world.reading.judge(uid(1), ANNA, "agree", None)
     assert night.after(0) == night.after(34) == 0
     assert night.after(3) + night.after(0) > 0
+
+
+@pytest.mark.parametrize("how", ["opened", "not opened"])
+def test_a_flag_of_a_study_that_came_after_the_flagged_one_was_read_is_told_of(how: str, night: Night) -> None:
+    world = night.world
+    world.tell(make_study(1, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(1, 0.9))
+    assert [night.after(0), night.after(5)] == [0, 1]
+    if how == "opened":
+        world.reading.open("o_1", ANNA, "list")
+    world.reading.done("o_1", ANNA)
+    world.clock.advance(60)
+    world.tell(make_study(2, arrived_at=world.clock.now()), order_key="o_1")
+    assert night.after(6) == 1  # what was flagged was read
+    world.tell(make_answer(2, 0.9))
+
+    assert night.after(0) == night.after(4.9) == 1
+    assert night.after(0.2) == 2

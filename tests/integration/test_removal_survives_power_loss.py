@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.deleting import finish_removals
+from ingest.removing import finish_removals
 from ingest.tables import removal
 from tests.integration.listening import own_database
 from tests.integration.retention_world import Killed, World, make_world

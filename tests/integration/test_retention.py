@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from ingest import store
-from ingest.deleting import decide, finish_removals
+from ingest.deleting import decide
 from ingest.desk import Desk
+from ingest.removing import finish_removals
 from ingest.retaining import RetentionWorker
 from ingest.retention import DAY, DeleteReason, KeepReason
 from ingest.tables import claim, conflict, instance, removal, series, study

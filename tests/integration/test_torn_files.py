@@ -113,6 +113,18 @@ def test_what_was_under_way_is_in_quarantine_and_what_is_sent_again_is_no_confli
     assert row.sender == ("CT-7" if b"CT-7" in torn else "")
 
 
+def test_a_copy_of_the_log_that_somebody_made_keeps_nobody_from_looking(machine: Machine) -> None:
+    machine.receive(make_ct(2))
+    tear(machine, make_ct(1))
+    crash(machine)
+    copy = machine.write_ahead.with_name("0 copy")
+    copy.mkdir()
+    shutil.copy(machine.write_ahead / "segment-000", copy)  # without the checkpoint it cannot be read
+    (copy.with_name("1.bak")).mkdir()
+    (copy.with_name("1.bak") / "checkpoint.json").touch()  # the youngest file of all
+    assert torn_files(machine).set_aside() == 1
+
+
 def test_left_alone_it_would_be_a_conflict(machine: Machine) -> None:
     tear(machine, make_ct(1))
     crash(machine)

@@ -27,6 +27,7 @@ from voorrang.identifiers import is_uid
 SUFFIX = ".dcm"
 CONFLICT = ".conflict-"
 LOOK_AT_DISK_SECONDS = 0.1  # what others write in that time is what the reserve is for
+_QUARANTINE = "quarantine"
 _MAX_FOLDERS = 10_000
 _READ_BYTES = 1 << 20
 
@@ -100,7 +101,7 @@ class Archive:
     def store_manifest(self, study: str, series: str, content: bytes) -> str:
         """Store a small file beside the instances of a series, named by what it holds, and return its locator."""
         folder = Path(self._folder(study, series))
-        path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.json"
+        path = folder / manifest_name(content)
         with refusing_when_full():
             if not write_once(path, content, self._part()) and not holds(path, content):
                 write_again(path, content, self._part())
@@ -182,13 +183,29 @@ class Archive:
         except FileNotFoundError:
             return 0
         path.with_suffix(".reason").unlink(missing_ok=True)
+        self._remove_empty(path)
+        return size
+
+    def move(self, locator: str, to: Path) -> None:
+        """
+        Take a file from its name, and remove its folder when that is empty.
+
+        Raises
+        ------
+        OSError
+            When it is not there, or the disk does not let it go.
+        """
+        path = self.path(locator)
+        path.rename(to)
+        self._remove_empty(path)
+
+    def _remove_empty(self, path: Path) -> None:
         for folder in (path.parent, path.parent.parent):
             try:
                 folder.rmdir()
             except OSError:
                 break
             self.forget_folder(path.parent.parent.name, path.parent.name)
-        return size
 
     def sync_removed(self, locators: Iterable[str]) -> None:
         """
@@ -219,7 +236,12 @@ class Archive:
     def drop_parts(self, prefix: str = "") -> None:
         """Drop what a crash left half-written, of all or of those whose names begin so; they must have ended."""
         for path in self.incoming.glob(f"{prefix}*"):
-            path.unlink(missing_ok=True)
+            if not path.is_dir():  # no part is one: somebody else's
+                path.unlink(missing_ok=True)
+
+    def is_quarantined(self, locator: str) -> bool:
+        """Tell whether a locator is of what was refused: nobody but a person needs it."""
+        return locator.startswith(f"{_QUARANTINE}/")
 
     def is_conflict(self, locator: str) -> bool:
         """Tell whether a locator is of an instance kept beside another of the same UID."""
@@ -268,7 +290,7 @@ class Archive:
         self._folders.pop((study, series), None)
 
     def _quarantined(self, digest: str) -> Path:
-        return self.root / "quarantine" / digest[:32]
+        return self.root / _QUARANTINE / digest[:32]
 
     def _write_reason(self, path: Path, reason: str) -> None:
         path.parent.mkdir(exist_ok=True)
@@ -290,6 +312,11 @@ def _within(folder: str, on_error: Callable[[OSError], object] | None) -> list[s
             raise
         on_error(error)
         return []
+
+
+def manifest_name(content: bytes) -> str:
+    """Return the name of a manifest: that of what it holds."""
+    return f"{hashlib.sha256(content).hexdigest()[:32]}.json"
 
 
 def _refused(reason: str) -> hashlib._Hash:

@@ -127,10 +127,21 @@ def write_again(path: Path, content: bytes, part: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def write_once(path: Path, content: bytes, part: Path) -> bool:
-    """Write a small file durably under a name that nobody has; False when somebody has it."""
+def write_once(path: Path, content: bytes, part: Path, mode: int = 0o666) -> bool:
+    """
+    Write a small file durably, as a whole, under a name that nobody has; False when somebody has it.
+
+    Parameters
+    ----------
+    path, content
+        Its name and its bytes.
+    part
+        Where it is written first: on the same disk, under a name that nobody else has.
+    mode
+        Who may read and write it, beside what the process forbids.
+    """
     try:
-        _write_durably(part, content)
+        _write_durably(part, content, mode)
         if not give_name(str(part), str(path)):
             return False
         sync_folder(path.parent)
@@ -139,8 +150,8 @@ def write_once(path: Path, content: bytes, part: Path) -> bool:
     return True
 
 
-def _write_durably(part: Path, content: bytes) -> None:
-    with part.open("xb") as file:
+def _write_durably(part: Path, content: bytes, mode: int = 0o666) -> None:
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

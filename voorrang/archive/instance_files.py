@@ -164,6 +164,10 @@ class InstanceFiles:
                 except FileNotFoundError:
                     continue
 
+    def is_there(self, locator: str) -> bool:
+        """Tell whether something has this name."""
+        return os.path.exists(f"{self._archive.root}/{locator}")  # noqa: PTH110 - a text, as everything is here
+
     def restore(self, locator: str, part10: memoryview) -> None:
         """
         Write an instance again where a crash of the machine lost it or tore it.

@@ -1,9 +1,34 @@
-"""Finds the manifests of a series, for whoever removes it."""
+"""Manifests of series: read if they are what they are named for, and found for whoever removes them."""
 
 from __future__ import annotations
 
-from voorrang.archive.archive import Archive
+from pathlib import PurePosixPath
+
+from voorrang.archive.archive import Archive, manifest_name
 from voorrang.identifiers import is_uid
+
+
+class DamagedManifestError(Exception):
+    """What lies under the name of a manifest is not what was stored under it: it is not to be believed."""
+
+
+def read_manifest(archive: Archive, locator: str) -> bytes:
+    """
+    Return the bytes of a manifest.
+
+    Raises
+    ------
+    DamagedManifestError
+        When they are not those that it is named for.
+    FileNotFoundError
+        When it is gone.
+    OSError
+        When the disk does not give it.
+    """
+    content = archive.read(locator)
+    if manifest_name(content) != PurePosixPath(locator).name:
+        raise DamagedManifestError
+    return content
 
 
 def manifests_of(archive: Archive, study: str, series: str) -> list[str]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Event as Flag
 from time import monotonic
 
+from voorrang.archive.own_names import numbered_files
+
 MOST = 400  # a large series
 QUIET_SECONDS = 0.2
 
@@ -24,7 +26,8 @@ class SpareFiles:
     Parameters
     ----------
     folder
-        On the archive's own disk; what another process left there is used if it is empty, and removed otherwise.
+        On the archive's own disk; what another process left there is used if it is empty, and removed otherwise;
+        what is not ours stays.
     most
         How many there are when nothing comes in.
     """
@@ -36,7 +39,7 @@ class SpareFiles:
         self._taken_at = 0.0
         self._paths: deque[str] = deque()
         folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(folder.iterdir()):
+        for path in numbered_files(folder):
             self._next = max(self._next, int(path.name) + 1)
             if path.stat().st_size:
                 path.unlink()

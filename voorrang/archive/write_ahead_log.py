@@ -26,6 +26,7 @@ from time import monotonic
 from xxhash import xxh3_64_intdigest
 
 from voorrang.archive.durable import ArchiveFullError, sync_folder
+from voorrang.archive.own_names import segment_files
 from voorrang.errors import ConfigurationError
 
 HEAD_BYTES = 256 << 10
@@ -36,6 +37,7 @@ PATIENCE_SECONDS = 20.0
 _MAGIC = b"VRWAL001"
 _HEADER = struct.Struct("<8sQQQI")  # magic, serial, checksum, payload bytes, meta bytes
 _CHECKPOINT = "checkpoint.json"
+CHECKPOINT_FILES = (_CHECKPOINT, f"{_CHECKPOINT}.part")
 _FILL_BYTES = _SCAN_BYTES = 1 << 20
 
 
@@ -96,7 +98,7 @@ class WriteAheadLog:
         """
         self._checkpoint = self._serial = self._read_checkpoint()
         found: list[tuple[int, Path, int]] = []
-        for path in sorted(self.folder.glob("segment-*")):
+        for path in segment_files(self.folder):
             found += [(serial, path, offset) for serial, offset in _scan(path, self._checkpoint)]
         if found and not (self.folder / _CHECKPOINT).exists():
             raise self._without_checkpoint("gone")
@@ -111,7 +113,7 @@ class WriteAheadLog:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._serial = max(self._serial, self._read_checkpoint())
         self._write_checkpoint(self._serial)
-        for path in sorted(self.folder.glob("segment-*")):
+        for path in segment_files(self.folder):
             if path.stat().st_size == self.segment_bytes:
                 descriptor = _open_direct(path)
                 # Reading it again has cached it, and what is cached would have to be dropped with each record.
@@ -250,7 +252,7 @@ class WriteAheadLog:
 
     def _new_segment(self) -> _Segment:
         taken = {segment.path for segment in self._segments}
-        path = next(p for n in count() if (p := self.folder / f"segment-{n:03d}") not in taken)
+        path = next(p for n in count() if (p := self.folder / f"segment-{n:03d}") not in taken and not p.exists())
         try:
             _fill(path, self.segment_bytes)
         except OSError as error:

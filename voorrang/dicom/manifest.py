@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from voorrang.dicom.headers import InstanceHeader
 
+_NOT_MADE = "missing"  # what stood there until November 2026
+
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
@@ -22,7 +24,8 @@ class ManifestEntry:
     locator
         Where its file lies in the archive.
     content_sha256
-        SHA-256 (FIPS 180-4) of the file as it was received, in hexadecimal; empty where none was made.
+        SHA-256 (FIPS 180-4) of the file as it was received, in hexadecimal; empty where none was made, since the disk
+        did not give the file: whoever reads it then has nothing to hold it against.
     """
 
     header: InstanceHeader
@@ -45,9 +48,14 @@ def encode_manifest(entries: Sequence[ManifestEntry]) -> bytes:
 
 
 def decode_manifest(content: bytes) -> list[ManifestEntry]:
-    """Read a manifest back; those of before November 2026 hold no hashes."""
+    """Read a manifest back; older ones hold no hashes, or say in the place of one that it could not be made."""
     values = json.loads(content)
     return [
-        ManifestEntry(InstanceHeader.from_json(item["header"]), item["locator"], item.get("sha256", ""))
+        ManifestEntry(InstanceHeader.from_json(item["header"]), item["locator"], _hash(item))
         for item in values["instances"]
     ]
+
+
+def _hash(item: dict[str, str]) -> str:
+    told = item.get("sha256", "")
+    return "" if told == _NOT_MADE else told

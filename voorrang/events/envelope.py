@@ -12,12 +12,14 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from voorrang.errors import InvalidMessageError
+from voorrang.events.record import in_utc
 from voorrang.events.records import RECORDS, Record
 from voorrang.purpose import Purpose
 
 SPEC_VERSION = "1.0"
 _NAMESPACE = uuid.UUID("6f1f6f9e-6c1b-5d0a-9f57-0b7d8f0f7a11")
 _SCHEMA = re.compile(r"urn:voorrang:([a-z-]+):([0-9]{1,6})")
+_ID = re.compile(r"[!-~]{1,64}")  # what a receipt has room for: one that cannot be written ends whoever reads it
 _BY_NAME = {(record.event_type, record.version): record for record in RECORDS}
 
 R = TypeVar("R", bound=Record)
@@ -106,7 +108,7 @@ def _envelope(values: dict[str, Any], record: type[Record], data: Record) -> Eve
         if values["specversion"] != SPEC_VERSION or values["type"] != record.event_type:
             raise ValueError("specversion or type")
         return Event(
-            id=_text(values, "id"),
+            id=_id(values),
             source=_text(values, "source"),
             type=_text(values, "type"),
             time=_time(values["time"]),
@@ -122,6 +124,13 @@ def _envelope(values: dict[str, Any], record: type[Record], data: Record) -> Eve
         raise InvalidMessageError("bad_envelope", f"{type(error).__name__}: {error}") from error
 
 
+def _id(values: dict[str, Any]) -> str:
+    found = _text(values, "id")
+    if not _ID.fullmatch(found):
+        raise ValueError("id")
+    return found
+
+
 def _text(values: dict[str, Any], name: str, *, may_be_empty: bool = False) -> str:
     # Never str(value): an `order_key` of null would make one order of everything that has none.
     value = values[name]
@@ -134,4 +143,4 @@ def _time(value: str) -> datetime:
     time = datetime.fromisoformat(value)
     if time.tzinfo is None:
         raise ValueError("time without zone")
-    return time.astimezone(UTC)
+    return in_utc(time)

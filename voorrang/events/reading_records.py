@@ -13,13 +13,20 @@ WhyWrong = Literal["not_there", "missed", "wrong_place", "other_finding", "known
 
 
 class ShownAnswer(Record):
-    """What the list had shown of one model for an item, since when."""
+    """
+    What the list had shown of one model for an item, since when.
+
+    Of which finding: series, revision and run; empty and 0 where that was not written down.
+    """
 
     pathway: str
     model_id: str
     version_label: str
     flagged: bool
     since: Time
+    series_instance_uid: str = ""
+    series_revision: int = 0
+    run: int = 0
 
 
 class ReadingOpened(Record):

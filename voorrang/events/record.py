@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
-Time = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
+
+def in_utc(time: datetime) -> datetime:
+    """
+    Return a time in UTC.
+
+    Raises
+    ------
+    ValueError
+        When no year of UTC holds it: the first or the last hours of all in another zone.
+    """
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside the years 1 to 9999 of UTC") from error
+
+
+Time = Annotated[AwareDatetime, AfterValidator(in_utc)]
 
 
 class Record(BaseModel):

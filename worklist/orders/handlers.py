@@ -24,9 +24,9 @@ Put = Callable[[Connection, Event[Any]], set[str]]
 def order_handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
     """Return the handlers by event type."""
     puts: Mapping[str, Put] = {
-        "order-placed": partial(_put_order, is_cancelled=False),
-        "order-changed": partial(_put_order, is_cancelled=False),
-        "order-cancelled": partial(_put_order, is_cancelled=True),
+        "order-placed": partial(_put_order, runtime, is_cancelled=False),
+        "order-changed": partial(_put_order, runtime, is_cancelled=False),
+        "order-cancelled": partial(_put_order, runtime, is_cancelled=True),
         "report-preliminary": partial(store.put_report, status=ReportStatus.PRELIMINARY),
         "report-finalized": partial(store.put_report, status=ReportStatus.FINAL),
         "report-corrected": partial(store.put_report, status=ReportStatus.CORRECTED),
@@ -41,21 +41,19 @@ def _put_and_rank(runtime: Runtime, ranking: Ranking, put: Put, event: Event[Any
     """Write a fact, once, and rank the items that it touches."""
 
     def act(connection: Connection) -> None:
-        touched = sorted(put(connection, event))
-        for item_key in touched:
-            moved_to = item_key_of(connection, item_key)  # where a study was its own item until now
-            if moved_to is not None:
-                follow_studies(connection, item_key, moved_to, runtime.clock.now())
-        for item_key in touched:
+        for item_key in sorted(put(connection, event)):
             ranking.rank(connection, item_key)
 
     runtime.once(event, act)
 
 
-def _put_order(connection: Connection, event: Event[Any], *, is_cancelled: bool) -> set[str]:
+def _put_order(runtime: Runtime, connection: Connection, event: Event[Any], *, is_cancelled: bool) -> set[str]:
     if not event.order_key:
         raise InvalidMessageError("no_order_key", event.type)
-    return store.put_order(connection, event, is_cancelled=is_cancelled)
+    touched, moves = store.put_order(connection, event, is_cancelled=is_cancelled)
+    for before, after in moves:
+        follow_studies(runtime, connection, before, after)
+    return touched
 
 
 def _put_rejection(runtime: Runtime, connection: Connection, event: Event[Any]) -> set[str]:
@@ -65,7 +63,7 @@ def _put_rejection(runtime: Runtime, connection: Connection, event: Event[Any]) 
         return set()
     claims = [claim for study in item_facts(connection, item_key).studies for claim in study.claims]
     read_for = {one.pathway for one in claims if one.series_instance_uid == event.data.series_instance_uid}
-    void_judgements(runtime, connection, item_key, read_for, event.data.reason)
+    void_judgements(runtime, connection, item_key, read_for, event.data)
     return {item_key}
 
 

@@ -1,7 +1,7 @@
 """
 Rows of orders, reports, merges and rejections: the highest version of a fact counts, whenever it comes.
 
-Each function that writes returns the keys of the items that are to be ranked anew.
+Each function that writes facts returns the keys of the items that are to be ranked anew.
 """
 
 from __future__ import annotations
@@ -21,10 +21,18 @@ from worklist.orders.tables import merge, named_study, placed_order, rejection, 
 from worklist.tables import study
 
 Keys = set[str]
+Move = tuple[str, str]
 
 
-def put_order(connection: Connection, event: Event[Any], *, is_cancelled: bool) -> Keys:
-    """Write what an event says of an order unless a higher version is known, and tie its studies to it."""
+def put_order(connection: Connection, event: Event[Any], *, is_cancelled: bool) -> tuple[Keys, list[Move]]:
+    """
+    Write what an event says of an order unless a higher version is known, and tie its studies to it.
+
+    Returns
+    -------
+    tuple
+        The keys of the items that are to be ranked anew, and the moves of studies from one item to another.
+    """
     record: OrderRecord = event.data
     key = event.order_key
     values = {
@@ -48,22 +56,29 @@ def put_order(connection: Connection, event: Event[Any], *, is_cancelled: bool) 
         for uid in set(record.study_instance_uids):
             insert_once(connection, named_study, {"order_key": key, "study_instance_uid": uid})
     own = connection.execute(select(study.c.study_instance_uid).where(study.c.order_key == key)).scalars()
-    touched = {key}
-    for uid in sorted({*before, *named_studies(connection, key), *own}):
-        touched |= settle_study(connection, uid)
-    return touched | items_that_reports_name(connection, touched)
+    settled = [settle_study(connection, uid) for uid in sorted({*before, *named_studies(connection, key), *own})]
+    moves = [move for move in settled if move is not None]
+    touched = {key}.union(*moves)
+    return touched | items_that_reports_name(connection, touched), [move for move in moves if move[0] != move[1]]
 
 
-def settle_study(connection: Connection, study_instance_uid: str) -> Keys:
-    """Give a study to the item that it belongs to by what is known; return that item's key and the one before."""
+def settle_study(connection: Connection, study_instance_uid: str) -> Move | None:
+    """
+    Give a study to the item that it belongs to by what is known.
+
+    Returns
+    -------
+    tuple of str or None
+        The item that had it and the one that has it, which may be the same; None for a study that is not known.
+    """
     where = study.c.study_instance_uid == study_instance_uid
     row = connection.execute(select(study.c.item_key, study.c.order_key).where(where)).one_or_none()
     if row is None:
-        return set()
+        return None
     item_key = item_key_of(connection, study_instance_uid, row.order_key)
     if item_key != row.item_key:
         connection.execute(update(study).where(where).values(item_key=item_key))
-    return {item_key, row.item_key}
+    return row.item_key, item_key
 
 
 def item_key_of(connection: Connection, study_instance_uid: str, own_order_key: str) -> str:

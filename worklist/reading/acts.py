@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -11,13 +11,14 @@ from voorrang.database import Connection
 from voorrang.events.reading_records import HowOpened, Judgement, WhyWrong
 from voorrang.runtime import Runtime
 from worklist import list_store, store
+from worklist.ordering.places import SortKey
 from worklist.ranking import Ranking
 from worklist.reading import announcing, calls, claims, log, shown
 from worklist.reading.claims import Claim
 from worklist.reading.deciding import decide
 from worklist.reading.ending import expire
 from worklist.reading.escalating import WhyEnded
-from worklist.reading.log import Act, Reader
+from worklist.reading.log import Act, Decision, Reader
 from worklist.reading.refusing import ActRefusedError, Refusal
 from worklist.states import ItemState
 
@@ -78,13 +79,14 @@ class Reading:
             if held is None or held.actor != by.actor:
                 raise ActRefusedError(Refusal.NOT_YOURS)
             claims.drop(connection, item_key)
-            number = log.append(connection, Act.HANDED_BACK, item_key, by, now, {"reading": held.reading})
+            detail = {"reading": held.reading, "place": _by_policy(list_store.place(connection, item_key))}
+            number = log.append(connection, Act.HANDED_BACK, item_key, by, now, detail)
             announcing.closed(self.runtime, connection, item_key, held.reading, "handed_back", by, now, number)
 
         self._decide(act)
 
     def done(self, item_key: str, by: Reader) -> None:
-        """Say that an item is read: it leaves the list without waiting for a report."""
+        """Say that an item is read, with the studies that it has now: it leaves the list without awaiting a report."""
 
         def act(connection: Connection, now: datetime) -> None:
             """Close it."""
@@ -95,8 +97,9 @@ class Reading:
             reading = held.reading if held else None
             claims.drop(connection, item_key)
             calls.end(connection, item_key, WhyEnded.CLOSED)
-            store.set_done_by_hand(connection, item_key, True, now)
-            number = log.append(connection, Act.DONE, item_key, by, now, {"reading": reading})
+            covers = store.set_done(connection, store.item_facts(connection, item_key), now)
+            detail = {"reading": reading, "studies": list(covers)}
+            number = log.append(connection, Act.DONE, item_key, by, now, detail)
             announcing.closed(self.runtime, connection, item_key, reading, "by_hand", by, now, number)
 
         self._decide(act)
@@ -134,7 +137,7 @@ class Reading:
                 now_shown = shown.shown_now(connection, item_key)
                 announcing.judged(self.runtime, connection, line, "undone", now_shown, last.id)
             else:
-                self._reopen(connection, item_key, by, now)
+                self._reopen(connection, last, by, now)
             return last.id
 
         return self._decide(act)
@@ -175,11 +178,13 @@ class Reading:
         announcing.opened(self.runtime, connection, held, how, ai_shown)
         return held
 
-    def _reopen(self, connection: Connection, item_key: str, by: Reader, now: datetime) -> None:
-        store.set_done_by_hand(connection, item_key, False, now)
-        Ranking(self.runtime).rank(connection, item_key)  # a model may have been suspended while it was off the list
-        if store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
-            self._open(connection, item_key, by, "list", now)
+    def _reopen(self, connection: Connection, done: Decision, by: Reader, now: datetime) -> None:
+        """Put back what a *done* covered, wherever its studies are by now."""
+        item_keys = store.set_undone(connection, _covered(connection, done))
+        for item_key in item_keys:
+            Ranking(self.runtime).rank(connection, item_key)
+            if store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
+                self._open(connection, item_key, by, "list", now)
 
     def _decide(self, act: Callable[[Connection, datetime], T]) -> T:
         def expire_and_act(connection: Connection, now: datetime) -> T:
@@ -202,22 +207,43 @@ def _require_listed(connection: Connection, item_key: str) -> None:
         raise ActRefusedError(Refusal.CLOSED)
 
 
+def _covered(connection: Connection, done: Decision) -> Collection[str]:
+    covers: list[str] | None = done.detail.get("studies")
+    if covers is not None:
+        return covers
+    # One of the version before: it covered what the item had.
+    return [study.study_instance_uid for study in store.item_facts(connection, done.item_key).studies]
+
+
 def _first_free(connection: Connection, by: Reader) -> str | None:
-    """Return the first item that nobody has; what this reader handed back comes after the others."""
+    """Return the first item that nobody has; what this reader put aside comes after the others."""
     handed_back: str | None = None
     offset = 0
     while True:
         page = list_store.listed(connection, PAGE, offset)
-        keys = [one.item_key for one in page if one.state is not ItemState.PRIOR]
-        taken = claims.held(connection, keys)
-        lines = log.decisions(connection, keys)
-        for key in keys:
+        places = {one.item_key: one.place for one in page if one.state is not ItemState.PRIOR}
+        taken = claims.held(connection, places)
+        lines = log.decisions(connection, places)
+        for key, place in places.items():
             if key in taken:
                 continue
-            last = next((line for line in reversed(lines.get(key, [])) if line.actor == by.actor), None)
-            if last is None or last.act is not Act.HANDED_BACK:
+            if not _is_put_aside(lines.get(key, []), by, place):
                 return key
             handed_back = handed_back or key
         if len(page) < PAGE:
             return handed_back
         offset += PAGE
+
+
+def _is_put_aside(lines: Sequence[Decision], by: Reader, place: SortKey) -> bool:
+    """Tell whether a reader handed an item back last, and nothing has moved it up since: no flag, no order, no cap."""
+    last = next((line for line in reversed(lines) if line.actor == by.actor), None)
+    if last is None or last.act is not Act.HANDED_BACK:
+        return False
+    before: list[float] | None = last.detail.get("place")
+    return before is None or _by_policy(place) >= before
+
+
+def _by_policy(place: SortKey) -> list[float]:
+    """Return what the policy sets of a place, before arrival and key; the smallest goes first."""
+    return [int(place.tier), int(place.place_class), place.negative_harm_rate]

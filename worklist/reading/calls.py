@@ -46,7 +46,7 @@ def begin(
     """
     Write a finding down once; one that has `ended` already is never told.
 
-    One that was unflagged and is flagged again goes on with its steps; False when it is known otherwise.
+    One that has ended and is flagged later goes on with its steps; False when it is known otherwise.
     """
     key = {"item_key": item_key, "pathway": pathway, "model_id": model_id}
     values = {
@@ -59,7 +59,7 @@ def begin(
     if insert_once(connection, call, key | values | {"step": 0}):
         return True
     where = [call.c[name] == value for name, value in key.items()]
-    where += [call.c.why == WhyEnded.UNFLAGGED.value, call.c.flagged_at < flagged_at]
+    where += [call.c.state == CallState.ENDED.value, call.c.flagged_at < flagged_at]
     return connection.execute(update(call).where(*where).values(**values)).rowcount > 0
 
 

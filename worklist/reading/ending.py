@@ -56,24 +56,29 @@ def expire(runtime: Runtime, connection: Connection, now: datetime) -> None:
         announcing.closed(runtime, connection, held.item_key, held.reading, "expired", by, now, number)
 
 
-def follow_studies(connection: Connection, before: str, after: str, now: datetime) -> None:
+def follow_studies(runtime: Runtime, connection: Connection, before: str, after: str) -> None:
     """
     Give what is known of an item's reading to the one that its studies moved to: an order that came after its images.
 
-    Called before the new item is ranked; an item that still has studies keeps what it has.
+    Called before the new item is ranked; an item that still has studies keeps what it has. Who has the new item keeps
+    it: a reading that meets another one there ends.
     """
     if before == after or store.item_facts(connection, before).studies:
         return
+    now = runtime.clock.now()
     shown.follow(connection, before, after)
     history.follow(connection, before, after)
     calls.rename(connection, before, after)
-    if any(line.act is Act.JUDGED for line in log.decisions(connection, [before]).get(before, [])):
+    if any(line.act in (Act.JUDGED, Act.DONE) for line in log.decisions(connection, [before]).get(before, [])):
         log.append(connection, Act.FOLLOWED, after, ITSELF, now, {"from": before})
     moved = claims.held(connection, [before]).get(before)
     if moved is None:
         return
     if claims.held(connection, [after]):
         claims.drop(connection, before)
-    else:
-        claims.rename(connection, before, after)
+        detail = {"reading": moved.reading, "reader": moved.actor}
+        number = log.append(connection, Act.WITHDRAWN, before, ITSELF, now, detail)
+        announcing.closed(runtime, connection, after, moved.reading, "withdrawn", ITSELF, now, number)
+        return
+    claims.rename(connection, before, after)
     log.append(connection, Act.MOVED, after, ITSELF, now, {"from": before, "reading": moved.reading})

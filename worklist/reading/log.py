@@ -41,7 +41,7 @@ class Act(StrEnum):
     CALL_SKIPPED = "call_skipped"
 
 
-_JUDGING = (Act.JUDGED, Act.UNDONE, Act.FOLLOWED)
+_FOLLOWING = (Act.JUDGED, Act.DONE, Act.UNDONE, Act.FOLLOWED)  # what is known of studies wherever they move
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,11 @@ def write(
 
 
 def decisions(connection: Connection, item_keys: Collection[str]) -> dict[str, list[Decision]]:
-    """Return the lines about each of some items, oldest first; what was judged under an earlier key too."""
+    """Return the lines about each of some items, oldest first; what was judged or done under an earlier key too."""
     found: dict[str, list[Decision]] = defaultdict(list)
     for line in _about(connection, item_keys):
         found[line.item_key].append(line)
-    for key in [key for key, lines in found.items() if any(line.act is Act.FOLLOWED for line in lines)]:
-        found[key] = _with_earlier(connection, found[key])
+    _add_earlier(connection, found)
     return found
 
 
@@ -109,17 +108,24 @@ def _about(connection: Connection, item_keys: Collection[str]) -> list[Decision]
     ]
 
 
-def _with_earlier(connection: Connection, lines: list[Decision]) -> list[Decision]:
-    """Add what was judged before the studies of an item moved to it, and before that."""
-    known = {line.id: line for line in lines}
-    waiting = [line for line in lines if line.act is Act.FOLLOWED]
-    while waiting:
-        moved = waiting.pop()
-        for line in _about(connection, [moved.detail["from"]]):
-            if line.id < moved.id and line.id not in known and line.act in _JUDGING:
-                known[line.id] = line
-                waiting += [line] if line.act is Act.FOLLOWED else []
-    return [known[number] for number in sorted(known)]
+def _add_earlier(connection: Connection, found: dict[str, list[Decision]]) -> None:
+    """Add what was said before the studies of items moved to them, and before that: a query for each time they did."""
+    moves = [(key, line) for key, lines in found.items() for line in lines if line.act is Act.FOLLOWED]
+    while moves:
+        earlier: dict[str, list[Decision]] = defaultdict(list)
+        for line in _about(connection, {moved.detail["from"] for _, moved in moves}):
+            earlier[line.item_key].append(line)
+        before: list[tuple[str, Decision]] = []
+        for key, moved in moves:
+            known = {line.id for line in found[key]}
+            mine = [
+                line
+                for line in earlier[moved.detail["from"]]
+                if line.id < moved.id and line.id not in known and line.act in _FOLLOWING
+            ]
+            found[key] = sorted([*found[key], *mine], key=lambda line: line.id)
+            before += [(key, line) for line in mine if line.act is Act.FOLLOWED]
+        moves = before
 
 
 def revision(connection: Connection) -> int:

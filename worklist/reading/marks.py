@@ -42,7 +42,8 @@ def marks(connection: Connection, item_keys: Collection[str]) -> dict[str, Mark]
     lines = log.decisions(connection, item_keys)
     called = calls.of_items(connection, item_keys)
     judged = {key: said for key, mine in lines.items() if (said := log.last_judgement(mine)) is not None}
-    before = {key for key, said in judged.items() if not _is_about_what_is_shown(connection, key, said)}
+    now_shown = shown.shown_by_item(connection, judged)
+    before = {key for key, said in judged.items() if _what_it_is_about(said) != now_shown[key]}
     return {
         key: _mark(held.get(key), judged.get(key), called.get(key, ()), judged_before=key in before)
         for key in item_keys
@@ -50,9 +51,8 @@ def marks(connection: Connection, item_keys: Collection[str]) -> dict[str, Mark]
     }
 
 
-def _is_about_what_is_shown(connection: Connection, item_key: str, said: Decision) -> bool:
-    about = tuple(ShownAnswer.model_validate(answer) for answer in said.detail["ai_shown"])
-    return about == shown.shown_now(connection, item_key)
+def _what_it_is_about(said: Decision) -> tuple[ShownAnswer, ...]:
+    return tuple(ShownAnswer.model_validate(answer) for answer in said.detail["ai_shown"])
 
 
 def _mark(held: Claim | None, said: Decision | None, called: Sequence[Call], *, judged_before: bool) -> Mark:

@@ -131,15 +131,23 @@ class OnCall:
 def _new(
     connection: Connection, rules: dict[str, EscalationRule], now: datetime
 ) -> list[tuple[str, str, str, datetime]]:
-    """Return the flags that nobody has begun to look after: new ones, and those that were gone for a while."""
+    """Return the flags that nobody has begun to look after: new ones, and those that came back or came anew."""
     flags = shown.newly_flagged(connection, rules, now - LOOK_BACK)
     known = calls.known(connection, {flag[0] for flag in flags})
-    fresh = [flag for flag in flags if (call := known.get(flag[:3])) is None or _is_back(call, flag[3])]
+    fresh = [flag for flag in flags if (call := known.get(flag[:3])) is None or _is_anew(connection, call, flag[3])]
     return [flag for flag in fresh if not store.is_listed(connection, flag[0]) or _moves(connection, *flag[:3])]
 
 
-def _is_back(call: Call, flagged_at: datetime) -> bool:
-    return call.why is WhyEnded.UNFLAGGED and flagged_at > call.flagged_at
+def _is_anew(connection: Connection, call: Call, flagged_at: datetime) -> bool:
+    """Tell whether a flag was gone and is back, or is of a study that came after what was flagged had been read."""
+    if call.state is CallState.WAITING or flagged_at <= call.flagged_at:
+        return False
+    if call.why is WhyEnded.UNFLAGGED:
+        return True
+    lines = log.decisions(connection, [call.item_key]).get(call.item_key, [])
+    taken_back = log.undone(lines)
+    done = [line.at for line in lines if line.act is Act.DONE and line.id not in taken_back]
+    return any(call.flagged_at <= at <= flagged_at for at in done)
 
 
 def _moves(connection: Connection, item_key: str, pathway: str, model_id: str) -> bool:

@@ -47,6 +47,10 @@ shown = Table(
     Column("since", DateTime(timezone=True), primary_key=True),
     Column("version", String(32), nullable=False),
     Column("state", String(16), nullable=False),  # what the list said: flagged, not_flagged, or withdrawn from then on
+    # Of which finding; empty and 0 where nothing is said, and in rows of the version before.
+    Column("series_instance_uid", String(64), nullable=False, server_default=""),
+    Column("series_revision", Integer, nullable=False, server_default="0"),
+    Column("run", Integer, nullable=False, server_default="0"),
     Index("worklist_shown_since", "state", "since"),
 )
 

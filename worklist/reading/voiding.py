@@ -6,19 +6,20 @@ from collections.abc import Collection
 
 from voorrang.database import Connection
 from voorrang.events.reading_records import ShownAnswer
+from voorrang.events.records import SeriesRejected
 from voorrang.runtime import Runtime
 from worklist.reading import announcing, log
 from worklist.reading.log import ITSELF, Act
 
 
 def void_judgements(
-    runtime: Runtime, connection: Connection, item_key: str, pathways: Collection[str], reason: str
+    runtime: Runtime, connection: Connection, item_key: str, pathways: Collection[str], rejected: SeriesRejected
 ) -> None:
     """
-    Undo every judgement about what AI had shown for some pathways of an item.
+    Undo every judgement about what AI had shown of rejected images of an item.
 
-    For the handler of a rejection, within its transaction. A judgement that comes later is about what is shown then,
-    and stands.
+    For the handler of a rejection, within its transaction. A judgement about another series or a later revision stands,
+    whenever the rejection is told; of one that does not say which it was about, the pathway decides.
 
     Parameters
     ----------
@@ -28,8 +29,8 @@ def void_judgements(
         Of the item.
     pathways
         For which the rejected series was read.
-    reason
-        Why its images were rejected.
+    rejected
+        Up to which revision of which series its images were rejected, and why.
     """
     lines = log.decisions(connection, [item_key]).get(item_key, [])
     taken_back = log.undone(lines)
@@ -38,8 +39,15 @@ def void_judgements(
         if line.act is not Act.JUDGED or line.id in taken_back:
             continue
         about = tuple(ShownAnswer.model_validate(answer) for answer in line.detail["ai_shown"])
-        if not {answer.pathway for answer in about} & set(pathways):
+        if not any(_is_void(answer, rejected, pathways) for answer in about):
             continue
-        detail = {"undoes": line.id, "voided_by": reason}
+        detail = {"undoes": line.id, "voided_by": rejected.reason}
         undoing = log.write(connection, Act.UNDONE, item_key, ITSELF, now, detail)
         announcing.judged(runtime, connection, undoing, "undone", about, line.id)
+
+
+def _is_void(answer: ShownAnswer, rejected: SeriesRejected, pathways: Collection[str]) -> bool:
+    if not answer.series_instance_uid:
+        return answer.pathway in pathways
+    is_mine = answer.series_instance_uid == rejected.series_instance_uid
+    return is_mine and answer.series_revision <= rejected.series_revision

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from inference.archived_series import ATTEMPTS_TO_READ, read_archived
+from inference.archived_series import ATTEMPTS_TO_READ, gate_archived, read_archived
 from inference.failures import Failure
 from inference.reading import AS_IT_IS
 from tests.integration.inference.archived import archive_series
@@ -16,6 +17,7 @@ from tests.integration.permissions import not_given
 from voorrang.archive import Archive
 from voorrang.dicom.manifest import ManifestEntry, decode_manifest, encode_manifest
 from voorrang.events.records import ScoringState
+from voorrang.pathways.criteria import SeriesCriteria
 
 pytestmark = pytest.mark.integration
 
@@ -83,3 +85,32 @@ def test_a_manifest_that_is_damaged_is_named(tmp_path: Path, archive: Archive, l
     archive.path(manifest).write_bytes(left)
     ((_, outcome),) = read_archived({"one": Faulty("one", tmp_path)}, archive, manifest, None, AS_IT_IS)
     assert outcome.failure is Failure.MANIFEST_UNREADABLE
+
+
+def test_a_manifest_that_is_not_what_it_is_named_for_is_not_read(tmp_path: Path, archive: Archive) -> None:
+    """Where a slice lies is one digit of it: it can be read all the same, and the stack would be another."""
+    manifest = archive_series(archive, UID, ANSWER)
+    whole = archive.read(manifest)
+    changed = whole.replace(b"[0.0,0.0,60.0]", b"[0.0,0.0,61.0]")
+    assert len(decode_manifest(changed)) == len(decode_manifest(whole))
+    assert changed != whole
+    archive.path(manifest).write_bytes(changed)
+    ((_, outcome),) = read_archived({"one": Faulty("one", tmp_path)}, archive, manifest, None, AS_IT_IS)
+    assert (outcome.state, outcome.failure) == (ScoringState.FAILED, Failure.MANIFEST_UNREADABLE)
+    assert not (tmp_path / "one.read").exists()
+
+
+def test_the_gate_of_a_pathway_says_nothing_of_a_manifest_that_is_not_what_it_is_named_for(archive: Archive) -> None:
+    manifest = archive_series(archive, UID, ANSWER)
+    assert gate_archived(archive, manifest, SeriesCriteria(region="head"), ()) is not None
+    archive.path(manifest).write_bytes(archive.read(manifest).replace(b"[0.0,0.0,60.0]", b"[0.0,0.0,61.0]"))
+    assert gate_archived(archive, manifest, SeriesCriteria(region="head"), ()) is None
+
+
+def test_a_hash_that_was_never_made_is_held_against_no_file(tmp_path: Path, archive: Archive) -> None:
+    """Manifests of November 2026 have a word in its place."""
+    entries = decode_manifest(archive.read(archive_series(archive, UID, ANSWER)))
+    told = encode_manifest([replace(one, content_sha256="missing") for one in entries])
+    manifest = archive.store_manifest(entries[0].header.study_instance_uid, UID, told)
+    ((_, outcome),) = read_archived({"one": Faulty("one", tmp_path)}, archive, manifest, None, AS_IT_IS)
+    assert outcome.state is ScoringState.SCORED

@@ -14,6 +14,7 @@ OURS = ("ingest", "inference", "worklist", "monitoring")
 ALERTS = {
     "UnaccountedInstances",
     "ServiceDown",
+    "AccountingStopped",
     "OldestWaitingTooOld",
     "DeadLetters",
     "ResultLate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,22 @@ def test_calibration_of_something_else_is_refused(name: str) -> None:
     require_bound(Calibration.model_validate(values()), **BOUND)
     with pytest.raises(ConfigurationError, match=f"calibration's {name} is"):
         require_bound(Calibration.model_validate(values()), **other)
+
+
+def test_file_that_the_disk_did_not_give_once_counts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new.json"
+    path.write_text(json.dumps(values()))
+    found, digest = read_calibration(path)
+    path.rename(tmp_path / f"{digest}.json")
+    active = [make_activation(calibration_digest=digest)]
+
+    def refuse(_: Path) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        assert load_activated(tmp_path, active) == {}
+    assert load_activated(tmp_path, active) == {digest: found}
 
 
 def test_changed_file_is_not_loaded(tmp_path: Path) -> None:

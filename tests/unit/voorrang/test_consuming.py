@@ -22,6 +22,7 @@ from voorrang.purpose import Purpose
 from voorrang.topics import FINDINGS_SCORED, SERIES_COMPLETED_ROUTINE, SERIES_COMPLETED_URGENT, STUDY_UPDATED, Topic
 
 PATIENCE_SECONDS = 30.0
+READABLE = encode(make_event(make_study_updated()))
 TOPICS = (SERIES_COMPLETED_URGENT, SERIES_COMPLETED_ROUTINE, STUDY_UPDATED, FINDINGS_SCORED)
 
 
@@ -275,6 +276,11 @@ class TestDeadLetters:
             (b"[" * 100_000, "not_json"),
             (b'{"dataschema": "urn:voorrang:study-updated:' + b"9" * 5000 + b'"}', "unknown_schema"),
             (b"{}", "unknown_schema"),
+            (
+                READABLE.replace(b'"time":"2026-11-22T08:00:00+00:00"', b'"time":"0001-01-01T00:00:00+14:00"'),
+                "bad_envelope",
+            ),
+            (READABLE.replace(b'"2026-11-22T08:00:00Z"', b'"0001-01-01T00:00:00+14:00"'), "bad_data"),
         ],
     )
     def test_what_cannot_be_read_is_dead_lettered_and_what_comes_behind_it_is_handled(
@@ -324,6 +330,14 @@ class TestDeadLetters:
         assert producer.failures == 0
         assert len(world.letters(STUDY_UPDATED)) == 1
         assert world.committed() == 1
+
+    def test_a_message_as_large_as_a_broker_takes_holds_nothing_up(self, world: World) -> None:
+        world.put_raw(STUDY_UPDATED, b"x" * 1_000_000)  # in base64 it is larger than that
+        world.put(STUDY_UPDATED, *studies(1))
+        world.run(producer=_Impatient(world))
+        (letter,) = world.letters(STUDY_UPDATED)
+        assert (letter["reason"], letter["offset"], letter["value_base64"]) == ("not_json", 0, "")
+        assert len(world.handled) == 1
 
 
 class TestSkipping:
@@ -388,6 +402,23 @@ class _Stumbling:
             self._then()
             raise RetryableError("broker: away")
         return self._broker.producer().send(messages)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@dataclass
+class _Impatient:
+    """A producer that ends the loop, lest it tries for ever what the broker refuses."""
+
+    world: World
+
+    def send(self, messages: Sequence[Message]) -> Any:
+        try:
+            return self.world.broker.producer().send(messages)
+        except RetryableError:
+            self.world.stop.set()
+            raise
 
     def close(self) -> None:
         """Nothing to let go of."""

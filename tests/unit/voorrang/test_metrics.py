@@ -11,7 +11,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from voorrang import metrics
 
 Metric = Counter | Gauge | Histogram
-# Closed sets all: topics, consumers, services, pathways, models and lanes of ours, states, tiers, coded reasons.
+# Closed sets all: topics, consumers, services, pathways, lanes and models of ours (these with version, weights and
+# operating point), states, tiers, coded reasons.
 LABELS = {
     "channel",
     "topic",
@@ -24,6 +25,9 @@ LABELS = {
     "partial",
     "lane",
     "model",
+    "version",
+    "weights",
+    "operating_point",
     "state",
     "tier",
     "device",

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import make_event, make_series_completed
-from tests.fakes import InMemoryBroker
+from tests.fakes import Group, InMemoryBroker
 from voorrang import outbox, relaying
 from voorrang.bus import LogState, Message, Partition, Place
 from voorrang.clock import ManualClock
 from voorrang.database import Database
 from voorrang.errors import RetryableError
-from voorrang.metrics import OUTBOX_WAITING
+from voorrang.metrics import EVENTS_DEAD_LETTERED, OUTBOX_WAITING
 from voorrang.relaying import (
     BATCH,
     LEASE_SECONDS,
@@ -106,6 +106,25 @@ class TestStep:
         relay.step()
         assert len(broker.sent) == 3
 
+    def test_an_event_that_no_broker_takes_holds_nothing_up(
+        self, relay: Relay, database: Database, broker: InMemoryBroker, clock: ManualClock
+    ) -> None:
+        topic = SERIES_COMPLETED_URGENT.name
+        before = EVENTS_DEAD_LETTERED.labels("ingest", topic)._value.get()
+        large = make_event(make_series_completed(verdict_text="x" * 1_100_000), source="ingest")
+        with database.write() as connection:
+            outbox.append(connection, "ingest", topic, large, clock.now())
+        append(database, clock, 2, 1)
+
+        relay.step()
+        broker.wipe()
+        clock.advance(RECONCILE_EVERY_SECONDS)
+        relay.step()
+
+        assert [_revision(m.value) for m in broker.sent] == [2, 2]
+        assert OUTBOX_WAITING.labels("ingest")._value.get() == 0
+        assert EVENTS_DEAD_LETTERED.labels("ingest", topic)._value.get() == before + 1
+
     def test_it_reconciles_every_few_seconds_also_after_the_clock_went_back(
         self, relay: Relay, database: Database, broker: InMemoryBroker, clock: ManualClock
     ) -> None:
@@ -187,6 +206,21 @@ class TestBudget:
         clock.advance(60)
         relay.step()
         assert len(broker.sent) == total
+
+    def test_what_a_consumer_cannot_read_does_not_use_up_what_others_need(
+        self, relay: Relay, database: Database, broker: InMemoryBroker, clock: ManualClock
+    ) -> None:
+        """A version that cannot read an event commits past it without a receipt, each time it comes."""
+        append(database, clock, 1, MAX_REPUBLISHED_PER_MINUTE + 1)
+        while relay.step():
+            pass
+        broker.sent.clear()
+        group = broker.groups.setdefault("inference", Group())
+        for _ in range(2):
+            group.committed = {partition: log.end for partition, log in broker.logs.items()}
+            clock.advance(60)
+            relay.step()
+        assert MAX_REPUBLISHED_PER_MINUTE + 1 in {_revision(m.value) for m in broker.sent}
 
     def test_sending_again_that_fails_half_way_counts_what_it_tried(
         self, relay: Relay, database: Database, broker: InMemoryBroker, clock: ManualClock
