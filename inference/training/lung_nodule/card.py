@@ -123,8 +123,8 @@ def _masses(figures: Mapping[str, Any]) -> list[str]:
         "The real masses, which no training used; the gate is passed by for chest-a0002, which is out of scope by its "
         "slices:",
         "",
-        "| scan | networks trained without it | its diameter | shipped | reference-lung | marks elsewhere at the point, "
-        "unseen / shipped |",
+        "| scan | networks trained without it | its diameter | shipped | reference-lung | marks elsewhere at the "
+        "point, unseen / shipped |",
         "|---|---|---|---|---|---|",
         *rows,
     ]
