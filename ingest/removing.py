@@ -8,7 +8,7 @@ It comes off the list before that, lest a kill leaves on it what a sender has se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ingest import intake_store, retention_store
 from ingest.boots import current_boot, is_restored
@@ -42,16 +42,22 @@ def finish_removals(desk: Desk) -> None:
             "archive: what a crash of the machine took is not brought back yet, and nothing is removed"
         )
     refused = _drop_left_apart(desk)
+    for some in _listed(desk):
+        refused = _remove(desk, some) or refused
+    if refused:
+        raise RetryableError(f"archive: files that were to be removed are still there: {refused}")
+
+
+def _listed(desk: Desk) -> Iterator[Sequence[Removal]]:
+    """Give all that is listed, some at a time; no transaction is held in between."""
     after = ""
     while True:
         with desk.database.read() as connection:
             listed = retention_store.removals(connection, after, _CHUNK)
         if not listed:
-            break
-        refused = _remove(desk, listed) or refused
+            return
+        yield listed
         after = listed[-1].locator
-    if refused:
-        raise RetryableError(f"archive: files that were to be removed are still there: {refused}")
 
 
 def _remove(desk: Desk, listed: Sequence[Removal]) -> str:
@@ -98,14 +104,9 @@ def _unread(desk: Desk) -> set[str]:
 def _drop_left_apart(desk: Desk) -> str:
     """Drop what is apart and not listed any more: a kill came in between; return what the disk refused."""
     left = all_apart(desk.archive)  # first: whatever is set apart is listed until it is decided on
-    after = ""
-    while left:
-        with desk.database.read() as connection:
-            listed = retention_store.removals(connection, after, _CHUNK)
-        if not listed:
-            break
-        left -= {name_apart(removal.locator) for removal in listed}
-        after = listed[-1].locator
+    if left:
+        for some in _listed(desk):
+            left -= {name_apart(removal.locator) for removal in some}
     try:
         drop(desk.archive, left)
     except OSError as error:
