@@ -14,7 +14,6 @@ from ingest.tally import Count, read_tallies
 from voorrang.database import Connection
 from voorrang.events.records import Lane
 from voorrang.metrics import (
-    ACCOUNTINGS,
     ASSOCIATIONS_OPEN,
     OLDEST_WAITING_SECONDS,
     UNACCOUNTED_INSTANCES,
@@ -85,10 +84,6 @@ class Accountant:
     _missing: _Missing = field(default_factory=_Missing)
     _listener: int = -1
 
-    def __post_init__(self) -> None:
-        """Show that nothing was counted yet: an alert goes by it, also while ingest waits before its first count."""
-        ACCOUNTINGS.labels(self.runtime.service)
-
     def step(self) -> None:
         """Count once and set the gauges."""
         now = self.runtime.clock.now()
@@ -101,7 +96,6 @@ class Accountant:
         ASSOCIATIONS_OPEN.set(self._tally(Count.ASSOCIATIONS_OPEN))
         for lane, oldest in ages.items():
             OLDEST_WAITING_SECONDS.labels(lane).set((now - oldest).total_seconds() if oldest else 0.0)
-        ACCOUNTINGS.labels(self.runtime.service).inc()
 
     def begin_anew(self) -> None:
         """Forget what was counted: rows came that nobody was answered for."""

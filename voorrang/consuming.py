@@ -18,18 +18,26 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Event as Flag
+from time import monotonic
 from typing import Any
 
 from voorrang.bus import MAX_VALUE_BYTES, Consumer, Message, Partition, Producer, Received
 from voorrang.errors import InvalidMessageError, RetryableError
 from voorrang.events.envelope import Event, decode
 from voorrang.logs import get_logger, of_defect
-from voorrang.metrics import EVENTS_DEAD_LETTERED, EVENTS_HANDLED, EVENTS_SKIPPED
+from voorrang.metrics import (
+    EVENTS_DEAD_LETTERED,
+    EVENTS_HANDLED,
+    EVENTS_SKIPPED,
+    MESSAGE_IN_HAND_SECONDS,
+    TASK_ROUNDS,
+)
 from voorrang.purpose import Purpose
 from voorrang.topics import DEAD_LETTER_SUFFIX
 
 Handler = Callable[[Event[Any]], None]
 
+TASK = "consumer"
 POLL_SECONDS = 0.25
 POLL_WHILE_BUSY_SECONDS = 0.2
 MAX_BUFFERED = 16
@@ -93,15 +101,19 @@ class ConsumerLoop:
 
     def run(self) -> None:
         """Work until told to stop; the message in hand is finished, the rest comes again to the next member."""
+        TASK_ROUNDS.labels(self.name, TASK)  # there from the start: an alert sees what never grows
+        in_hand = MESSAGE_IN_HAND_SECONDS.labels(self.name)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{self.name}-handler") as pool:
             while not self.stop.is_set():
                 message = self._next()
                 if message is None:
                     self._fetch(POLL_SECONDS)
                     continue
-                work = pool.submit(self._settle, message)
+                work, began_at = pool.submit(self._settle, message), monotonic()
                 while not wait([work], timeout=POLL_WHILE_BUSY_SECONDS).done:
+                    in_hand.set(monotonic() - began_at)
                     self._fetch(0.0)
+                in_hand.set(0.0)
                 self._finish(message, work)
                 self._fetch(0.0)
 
@@ -131,6 +143,7 @@ class ConsumerLoop:
             get_logger().warning("broker away", reason=str(away))
             self.stop.wait(self.backoff.seconds(3))
             return
+        TASK_ROUNDS.labels(self.name, TASK).inc()
         if not self._joined and self.consumer.assigned():
             self._joined = True
             self.on_joined()

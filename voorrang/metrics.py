@@ -16,6 +16,12 @@ EVENTS_SKIPPED = Counter("voorrang_events_skipped_total", "Events of another pur
 EVENTS_DEAD_LETTERED = Counter(
     "voorrang_events_dead_lettered_total", "Events no handler can take", ["consumer", "topic"]
 )
+TASK_ROUNDS = Counter(
+    "voorrang_task_rounds_total", "Rounds that a task of a service brought to their end", ["service", "task"]
+)
+MESSAGE_IN_HAND_SECONDS = Gauge(
+    "voorrang_message_in_hand_seconds", "How long a consumer has been at one message; 0: it has none", ["consumer"]
+)
 OUTBOX_WAITING = Gauge("voorrang_outbox_waiting", "Events written but not yet acknowledged by the broker", ["service"])
 
 INSTANCES_RECEIVED = Counter("voorrang_instances_received_total", "C-STORE requests answered", ["outcome"])
@@ -29,9 +35,6 @@ ORDERS_WAITING = Gauge(
 )
 UNACCOUNTED_INSTANCES = Gauge(
     "voorrang_unaccounted_instances", "Accepted instances that are neither processed, refused nor waiting"
-)
-ACCOUNTINGS = Counter(
-    "voorrang_accountings_total", "Times that it was counted what is unaccounted for and what waits", ["service"]
 )
 WAITING_INSTANCES = Gauge("voorrang_waiting_instances", "Accepted instances whose series awaits more or an answer")
 OLDEST_WAITING_SECONDS = Gauge(

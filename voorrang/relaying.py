@@ -14,10 +14,17 @@ from voorrang.clock import Clock
 from voorrang.database import Database
 from voorrang.errors import RetryableError
 from voorrang.logs import get_logger
-from voorrang.metrics import EVENTS_DEAD_LETTERED, EVENTS_PUBLISHED, EVENTS_REPUBLISHED, OUTBOX_WAITING
+from voorrang.metrics import (
+    EVENTS_DEAD_LETTERED,
+    EVENTS_PUBLISHED,
+    EVENTS_REPUBLISHED,
+    OUTBOX_WAITING,
+    TASK_ROUNDS,
+)
 from voorrang.outbox import Unanswered, Waiting
 from voorrang.topics import BY_NAME, TOPICS
 
+TASK = "relay"
 BATCH = 100
 PAGE = 500
 LEASE_SECONDS = 5.0
@@ -86,11 +93,13 @@ class Relay:
 
     def run(self, stop: Flag) -> None:
         """Work until told to stop."""
+        rounds = TASK_ROUNDS.labels(self.service, TASK)
         failures = 0
         while not stop.is_set():
             try:
                 busy = self.step()
                 failures = 0
+                rounds.inc()
             except RetryableError as error:
                 failures += 1
                 get_logger().warning("relay waits", reason=str(error))
@@ -104,6 +113,7 @@ class Relay:
     def step(self) -> bool:
         """Do what is due now; tell whether there may be more at once."""
         if not self._is_holder():
+            OUTBOX_WAITING.labels(self.service).set(0)  # whoever publishes them tells of them
             return False
         published = self.publish()
         if self._due():

@@ -25,6 +25,7 @@ from voorrang.events.records import Record
 from voorrang.identifiers import SiteKeys
 from voorrang.kafka_bus import KafkaAddress, KafkaBrokerAdmin, KafkaGroupConsumer, KafkaMessageProducer
 from voorrang.logs import configure_logging, get_logger, of_defect
+from voorrang.metrics import TASK_ROUNDS
 from voorrang.migrating import require_current
 from voorrang.observing import serve_metrics
 from voorrang.outbox import insert_once
@@ -157,6 +158,7 @@ class Runtime:
 
     def every(self, seconds: float, name: str, act: Callable[[], None]) -> None:
         """Do something again and again; a broker or database that is away only delays it."""
+        rounds = TASK_ROUNDS.labels(self.service, name)
 
         def run() -> None:
             """Act, wait, act again."""
@@ -165,6 +167,8 @@ class Runtime:
                     act()
                 except RetryableError as error:
                     get_logger().warning("waits", task=name, reason=str(error))
+                else:
+                    rounds.inc()
 
         self.work(name, run)
 

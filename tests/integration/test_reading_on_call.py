@@ -205,10 +205,13 @@ def test_a_mail_server_that_is_away_is_tried_again_and_the_other_way_counts(nigh
     night.flag(1)
     night.after(0)
     night.box.answer, night.hook.status = "451 later", 302
+    before = ESCALATIONS.labels("none", "failed")._value.get()
     assert night.after(5) == 0
     assert (night.acts(), len(night.hook.bodies)) == ([Act.CALL_FAILED], 1)  # a redirection is not followed
+    assert ESCALATIONS.labels("none", "failed")._value.get() == before + 1
     night.hook.status = 200
     night.after(1)
+    assert ESCALATIONS.labels("none", "failed")._value.get() == before + 1  # one way was enough
 
     (event,) = night.world.announced("finding-escalated")
     assert (event.data.channels, event.data.step) == (("webhook",), 1)

@@ -110,6 +110,7 @@ class OnCall:
     ) -> None:
         detail = {"call": call.id, "step": notice.step, "pathway": call.pathway, "model_id": call.model_id}
         if not told:
+            ESCALATIONS.labels("none", "failed").inc()
             log.append(connection, Act.CALL_FAILED, call.item_key, ITSELF, now, detail)
             again_at = now + timedelta(seconds=AGAIN_SECONDS)
             calls.change(connection, call.id, step=call.step, next_at=again_at)

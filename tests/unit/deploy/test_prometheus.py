@@ -14,7 +14,10 @@ OURS = ("ingest", "inference", "worklist", "monitoring")
 ALERTS = {
     "UnaccountedInstances",
     "ServiceDown",
-    "AccountingStopped",
+    "TaskStopped",
+    "MessageStuck",
+    "OnCallNotTold",
+    "OnCallChannelFails",
     "OldestWaitingTooOld",
     "DeadLetters",
     "ResultLate",

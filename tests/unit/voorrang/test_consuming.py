@@ -15,9 +15,10 @@ import pytest
 from tests.builders import make_event, make_findings_scored, make_series_completed, make_study_updated
 from tests.fakes import InMemoryBroker, InMemoryConsumer
 from voorrang.bus import Message, Partition, Received
-from voorrang.consuming import ATTEMPTS, MAX_BUFFERED, Backoff, ConsumerLoop, Handler
+from voorrang.consuming import ATTEMPTS, MAX_BUFFERED, TASK, Backoff, ConsumerLoop, Handler
 from voorrang.errors import InvalidMessageError, RetryableError
 from voorrang.events.envelope import Event, decode, encode
+from voorrang.metrics import MESSAGE_IN_HAND_SECONDS, TASK_ROUNDS
 from voorrang.purpose import Purpose
 from voorrang.topics import FINDINGS_SCORED, SERIES_COMPLETED_ROUTINE, SERIES_COMPLETED_URGENT, STUDY_UPDATED, Topic
 
@@ -207,8 +208,29 @@ class TestRetrying:
             world.stop_when_done()
 
         world.consumer.on_poll = away_for_a_while
+        before = TASK_ROUNDS.labels("reader", TASK)._value.get()
         world.run()
         assert world.handled == events
+        assert TASK_ROUNDS.labels("reader", TASK)._value.get() == before + world.consumer.polls - 3
+
+    def test_how_long_the_message_in_hand_has_taken_is_told_until_it_is_done(self, world: World) -> None:
+        world.put(STUDY_UPDATED, *studies(1))
+        gauge, told, seen = MESSAGE_IN_HAND_SECONDS.labels("reader"), Flag(), [0.0]
+
+        def look() -> None:
+            if gauge._value.get() > 0.0:
+                seen.append(gauge._value.get())
+                told.set()
+            world.stop_when_done()
+
+        def work(_: Event[Any]) -> None:
+            assert told.wait(PATIENCE_SECONDS)
+
+        world.consumer.on_poll = look
+        world.run({"study-updated": work})
+        assert told.is_set()
+        assert max(seen) < PATIENCE_SECONDS
+        assert gauge._value.get() == 0.0
 
     def test_a_commit_that_fails_lets_the_next_one_stand_for_it(self, world: World) -> None:
         world.put(STUDY_UPDATED, *studies(2))

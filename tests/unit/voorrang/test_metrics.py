@@ -11,13 +11,14 @@ from prometheus_client import Counter, Gauge, Histogram
 from voorrang import metrics
 
 Metric = Counter | Gauge | Histogram
-# Closed sets all: topics, consumers, services, pathways, lanes and models of ours (these with version, weights and
-# operating point), states, tiers, coded reasons.
+# Closed sets all: topics, consumers, services and their tasks, pathways, lanes and models of ours (these with version,
+# weights and operating point), states, tiers, coded reasons.
 LABELS = {
     "channel",
     "topic",
     "consumer",
     "service",
+    "task",
     "reason",
     "outcome",
     "pathway",

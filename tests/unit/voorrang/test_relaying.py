@@ -16,7 +16,7 @@ from voorrang.bus import LogState, Message, Partition, Place
 from voorrang.clock import ManualClock
 from voorrang.database import Database
 from voorrang.errors import RetryableError
-from voorrang.metrics import EVENTS_DEAD_LETTERED, OUTBOX_WAITING
+from voorrang.metrics import EVENTS_DEAD_LETTERED, OUTBOX_WAITING, TASK_ROUNDS
 from voorrang.relaying import (
     BATCH,
     LEASE_SECONDS,
@@ -165,6 +165,21 @@ class TestLease:
         other.step()
         assert len(broker.sent) == 1
 
+    def test_who_lost_the_lease_tells_no_more_how_many_wait(
+        self, relay: Relay, database: Database, broker: InMemoryBroker, clock: ManualClock
+    ) -> None:
+        append(database, clock, 1, 3)
+        broker.is_away = True
+        with pytest.raises(RetryableError):
+            relay.step()
+        assert OUTBOX_WAITING.labels("ingest")._value.get() == 3
+        broker.is_away = False
+        clock.advance(LEASE_SECONDS + RENEW_SECONDS)
+        other = make_relay(database, broker, clock, "two")
+        assert other._is_holder()  # of another process, whose gauge is its own
+        relay.step()
+        assert (len(broker.sent), OUTBOX_WAITING.labels("ingest")._value.get()) == (0, 0)
+
     def test_the_other_takes_over_soon_when_one_ended_in_order(
         self, relay: Relay, database: Database, broker: InMemoryBroker, clock: ManualClock
     ) -> None:
@@ -280,6 +295,25 @@ def test_a_broker_that_is_away_for_hours_does_not_end_the_relay(
     relay.run(stop)
     assert len(stop.waits) == 1_200
     assert max(stop.waits) == 5.0
+
+
+def test_a_round_is_counted_when_it_came_to_its_end(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, outcomes = Flag(), iter([False, RetryableError("broker: away"), RetryableError("broker: away"), False])
+    monkeypatch.setattr(relaying, "IDLE_SECONDS", 0.0)
+
+    def step(_: Relay) -> bool:
+        outcome = next(outcomes, None)
+        if isinstance(outcome, RetryableError):
+            raise outcome
+        if outcome is None:
+            stop.set()
+        return False
+
+    monkeypatch.setattr(relaying.Relay, "step", step)
+    monkeypatch.setattr(stop, "wait", lambda _: stop.is_set())
+    before = TASK_ROUNDS.labels("ingest", relaying.TASK)._value.get()
+    relay.run(stop)
+    assert TASK_ROUNDS.labels("ingest", relaying.TASK)._value.get() == before + 3
 
 
 def _revision(value: bytes) -> int:
