@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests.compose import read_compose
 
 SITE = "test-site"
 
@@ -23,14 +23,7 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def compose(root: Path) -> dict[str, Any]:
     """compose.yaml with its variables filled in: the site given, everything else by its default."""
-
-    def fill(match: re.Match[str]) -> str:
-        return SITE if match["name"] == "VOORRANG_SITE" else match["default"] or ""
-
-    text = (root / "deploy/compose.yaml").read_text()
-    filled = re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*)|:\?[^}]*)?\}", fill, text)
-    loaded: dict[str, Any] = yaml.safe_load(filled)
-    return loaded
+    return read_compose(root / "deploy/compose.yaml", {"VOORRANG_SITE": SITE})
 
 
 @pytest.fixture(scope="session")

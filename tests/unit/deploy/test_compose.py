@@ -93,7 +93,7 @@ def test_every_published_port_is_on_loopback(services: Services) -> None:
             assert host == "127.0.0.1", f"{name}: {port}"
             assert outer == inner
             published.setdefault(name, []).append(int(inner))
-    assert published == {"ingest": [11112, 2575], "worklist": [8080], "prometheus": [9090]}
+    assert published == {"ingest": [11112, 2575], "worklist": [8080], "prometheus": [9090], "alertmanager": [9093]}
     listening = services["ingest"]["environment"]
     assert published["ingest"] == [listening["VOORRANG_DICOM_PORT"], listening["VOORRANG_HL7_PORT"]]
 
