@@ -42,7 +42,7 @@ def time_of(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         said = _offset(match[8]) if match[8] else zone
         return datetime(year, month, day, hour, minute, second, microseconds, said, fold=1).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: before the first day or after the last in UTC
         return None
 
 

@@ -309,6 +309,8 @@ def test_kind_is_of_a_closed_set() -> None:
         ("20261122259900", None),
         ("yesterday", None),
         ("20261122075500+9999", None),
+        ("00010101000000", None),  # .NET's DateTime.MinValue: where nothing was filled in
+        ("99991231235959-0100", None),
     ],
 )
 def test_times_are_read_in_the_zone_of_the_site_unless_they_name_one(text: str, expected: datetime | None) -> None:
