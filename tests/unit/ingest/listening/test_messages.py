@@ -82,34 +82,52 @@ def make_reader(sink: Sink | None) -> MessageReader:
     return reader
 
 
-def hear(reader: MessageReader, sink: Sink, stream: bytes, cuts: Iterable[int]) -> Iterator[Heard]:
-    """Give each message of a stream that comes in pieces, with the data set that came before it."""
+def hear(
+    reader: MessageReader, sink: Sink, stream: bytes, cuts: Iterable[int], *, waits: bool = False
+) -> Iterator[Heard]:
+    """
+    Give each message of a stream that comes in pieces, with the data set that came before it.
+
+    `waits`: what must come next comes in one piece, and the headers behind it, as when the listener waits for it.
+    """
     rest, sizes = memoryview(stream), chain(cuts, repeat(1 << 20))
     while rest:
-        target = reader.target()
-        assert len(target) > 0
-        size = min(len(target), len(rest), max(1, next(sizes)))
-        target[:size] = rest[:size]
-        rest = rest[size:]
-        for message in reader.received(size):
+        is_waited_for = waits and reader.is_direct
+        targets = reader.targets() if is_waited_for else [reader.target()]
+        assert all(targets)
+        came = sum(map(len, targets)) if is_waited_for else min(len(targets[0]), max(1, next(sizes)))
+        came, at = min(came, len(rest)), 0
+        for target in targets:
+            piece = rest[at : min(at + len(target), came)]
+            target[: len(piece)] = piece
+            at += len(piece)
+        rest = rest[came:]
+        for message in reader.received(came):
             yield message, bytes(sink.data)
             sink.data.clear()
 
 
-def heard(stream: bytes, cuts: Iterable[int] = (), most: int = 1 << 20) -> list[Heard]:
+def heard(stream: bytes, cuts: Iterable[int] = (), most: int = 1 << 20, *, waits: bool = False) -> list[Heard]:
     sink = Sink(most)
-    return list(hear(make_reader(sink), sink, stream, cuts))
+    return list(hear(make_reader(sink), sink, stream, cuts, waits=waits))
 
 
 def failure(stream: bytes) -> ProtocolError:
-    """Return how a stream breaks the protocol; the same in one piece and byte by byte."""
+    """Return how a stream breaks the protocol; the same in one piece, byte by byte, and as the listener waits."""
     with pytest.raises(ProtocolError) as at_once:
         heard(stream)
-    with pytest.raises(ProtocolError) as by_byte:
-        heard(stream, repeat(1, len(stream)))
-    assert (at_once.value.code, at_once.value.reason) == (by_byte.value.code, by_byte.value.reason)
+    for cuts, waits in ((repeat(1, len(stream)), False), (repeat(12), True)):
+        with pytest.raises(ProtocolError) as otherwise:
+            heard(stream, cuts, waits=waits)
+        assert (at_once.value.code, at_once.value.reason) == (otherwise.value.code, otherwise.value.reason)
     return at_once.value
 
+
+def data(*values: bytes) -> bytes:
+    return pdu(DATA, b"".join(values))
+
+
+COMMAND_PDV = pdv(CT_CONTEXT, COMMAND | LAST, STORE)
 
 fragments = st.lists(st.binary(max_size=300), min_size=1, max_size=6)
 long_fragments = st.lists(
@@ -163,11 +181,30 @@ def test_the_same_is_heard_however_the_stream_is_cut(
     stream, expected = conversation
     assert heard(stream) == expected
     assert heard(stream, cuts, most) == expected
+    assert heard(stream, cuts, waits=True) == expected
 
 
 def test_the_same_is_heard_byte_by_byte() -> None:
     stream = store_message(INSTANCE, bytes(range(256)) * 100, [0, 1, 16_000]) + echo_message()
     assert heard(stream, repeat(1, len(stream)), most=1) == heard(stream)
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (pdu(DATA, bytes(18))[:6] + pdv(5, LAST, bytes(12))[:6], "fragment_of_another_context"),
+        (pdu(DATA, bytes(18))[:6] + pdv(CT_CONTEXT, COMMAND | LAST, bytes(12))[:6], "fragment_out_of_turn"),
+        (pdu(DATA, bytes(18))[:6] + pdv(CT_CONTEXT, LAST, bytes(13))[:6], "bad_pdv_length"),
+        (pdu(9, bytes(18))[:6] + pdv(CT_CONTEXT, LAST, bytes(12))[:6], "unrecognised_pdu"),
+        (
+            pdu(DATA, bytes(MAX_PDU_BYTES + 1))[:6] + pdv(CT_CONTEXT, LAST, bytes(MAX_PDU_BYTES - 5))[:6],
+            "bad_pdu_length",
+        ),
+    ],
+)
+def test_headers_between_two_fragments_are_held_to_the_same_rules(header: bytes, code: str) -> None:
+    begun = data(COMMAND_PDV) + data(pdv(CT_CONTEXT, 0, bytes(100)))
+    assert failure(begun + header + bytes(12)).code == code
 
 
 def test_a_data_set_goes_straight_to_its_sink_once_its_fragment_has_begun() -> None:
@@ -201,11 +238,6 @@ def test_it_tells_whether_a_message_has_begun_and_not_ended(stream: bytes, is_wi
     assert reader.is_within_message == is_within
 
 
-def data(*values: bytes) -> bytes:
-    return pdu(DATA, b"".join(values))
-
-
-COMMAND_PDV = pdv(CT_CONTEXT, COMMAND | LAST, STORE)
 INVALID, UNEXPECTED = AbortReason.INVALID_PDU_PARAMETER_VALUE, AbortReason.UNEXPECTED_PDU
 VIOLATIONS = {
     "a PDU longer than announced": (data(bytes(MAX_PDU_BYTES + 1)), "bad_pdu_length", INVALID),
@@ -296,8 +328,9 @@ def test_ten_thousand_damaged_streams_give_messages_or_break_the_protocol(seed: 
         sink = Sink(chance.choice([1, 7, 1_000]))
         reader = make_reader(sink)
         cuts = [chance.choice([1, 2, 6, 12, 100, 5_000]) for _ in range(100)]
+        waits = chance.random() < 0.5
         try:
-            for message, poured in hear(reader, sink, stream, cuts):
+            for message, poured in hear(reader, sink, stream, cuts, waits=waits):
                 require_sensible(message, poured, stream, f"stream {number} of seed {seed}")
         except ProtocolError as error:
             codes.add(error.code)
