@@ -28,8 +28,8 @@ def finish_removals(desk: Desk) -> None:
     """
     Remove every file that is listed to be removed, and what a kill left apart.
 
-    To be called before anything else after a start too: of what came again since, a manifest has neither a row nor a
-    line in the ledger.
+    To be called before anything else after a start too, lest what was decided on is taken for something new. A manifest
+    has no row of its own: it stays when its series has instances again.
 
     Raises
     ------

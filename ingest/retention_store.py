@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ingest.retention import REST, ClaimFacts, SeriesFacts
 from ingest.tables import claim, conflict, instance, removal, series, study
+from voorrang.archive.manifests import series_of
 from voorrang.clock import utc
 from voorrang.outbox import insert_once
 
@@ -30,7 +31,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A file that is to be removed, unless it came again since: `is_in_use` says that a row has it."""
+    """A file that is to be removed, unless it is in use: it came again, or is the manifest of a series that did."""
 
     locator: str
     is_in_use: bool
@@ -132,10 +133,14 @@ def deleted_instances(connection: Connection) -> int:
 
 
 def in_use(connection: Connection, locators: Sequence[str]) -> set[str]:
-    """Return which of these have a row."""
+    """Return which of these have a row, and which are manifests of a series that has instances."""
     found = select(instance.c.locator).where(instance.c.locator.in_(locators))
     beside = select(conflict.c.locator).where(conflict.c.locator.in_(locators))
-    return {*connection.execute(found).scalars(), *connection.execute(beside).scalars()}
+    series_of_manifest = {locator: uid for locator in locators if (uid := series_of(locator))}
+    uids = instance.c.series_instance_uid
+    here = set(connection.execute(select(uids).where(uids.in_(series_of_manifest.values())).distinct()).scalars())
+    manifests = {locator for locator, uid in series_of_manifest.items() if uid in here}
+    return {*connection.execute(found).scalars(), *connection.execute(beside).scalars()} | manifests
 
 
 def listed(connection: Connection, locator: str) -> bool:
@@ -145,17 +150,10 @@ def listed(connection: Connection, locator: str) -> bool:
 
 def removals(connection: Connection, after: str, limit: int) -> list[Removal]:
     """Return what is still to be removed from the archive, the first after a locator first."""
-    in_use = or_(
-        select(instance.c.locator).where(instance.c.locator == removal.c.locator).exists(),
-        select(conflict.c.locator).where(conflict.c.locator == removal.c.locator).exists(),
-    )
-    rows = connection.execute(
-        select(removal.c.locator, in_use.label("is_in_use"))
-        .where(removal.c.locator > after)
-        .order_by(removal.c.locator)
-        .limit(limit)
-    )
-    return [Removal(row.locator, bool(row.is_in_use)) for row in rows]
+    query = select(removal.c.locator).where(removal.c.locator > after).order_by(removal.c.locator).limit(limit)
+    locators = list(connection.execute(query).scalars())
+    used = in_use(connection, locators)
+    return [Removal(locator, locator in used) for locator in locators]
 
 
 def forget_removals(connection: Connection, locators: Sequence[str]) -> None:

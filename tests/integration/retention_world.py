@@ -39,8 +39,9 @@ class FragileArchive(Archive):
     """An archive in which a process can be killed at a removal, or which lets nothing be removed."""
 
     kill_at: int | None = None
+    kill_at_move: int | None = None
     is_read_only = False
-    removed = 0
+    removed = moved = 0
 
     def remove(self, locator: str) -> int:
         """Remove, unless told otherwise."""
@@ -55,6 +56,9 @@ class FragileArchive(Archive):
         """Set apart, unless told otherwise."""
         if self.is_read_only:
             raise PermissionError(1, "Operation not permitted")
+        if self.moved == self.kill_at_move:
+            raise Killed
+        self.moved += 1
         super().move(locator, to)
 
 

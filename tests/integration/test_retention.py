@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -350,6 +351,21 @@ def test_what_came_again_before_its_removal_was_finished_stays(world: World) -> 
     assert (world.count(instance), world.count(removal)) == (3, 0)
     locators = [row.locator for row in world.rows(select(instance.c.locator))]
     assert all(world.archive.path(locator).is_file() for locator in locators)
+
+
+@pytest.mark.parametrize("kill_at", range(6))
+def test_the_manifest_of_a_series_that_came_again_stays_with_it(world: World, kill_at: int) -> None:
+    uid = world.put(1, 91)
+    world.archive.kill_at_move = kill_at
+    with suppress(Killed):
+        world.worker().step()
+    world.archive.kill_at_move = None
+    world.send_again(uid, range(3))
+    manifest = world.archive.store_manifest(uid.rsplit(".", 2)[0], uid, b"{}")
+    finish_removals(world.desk)
+
+    assert world.archive.read(manifest) == b"{}"
+    assert world.count(removal) == 0
 
 
 def test_an_archive_that_lets_nothing_be_removed_stops_retention_and_is_tried_again(world: World) -> None:

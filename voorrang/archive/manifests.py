@@ -31,6 +31,12 @@ def read_manifest(archive: Archive, locator: str) -> bytes:
     return content
 
 
+def series_of(locator: str) -> str | None:
+    """Return the series that a manifest is of; None when this is the locator of something else."""
+    path = PurePosixPath(locator)
+    return path.parent.name if path.parts[0] == "studies" and path.suffix == ".json" else None
+
+
 def manifests_of(archive: Archive, study: str, series: str) -> list[str]:
     """Return the locators of the manifests of every revision of a series."""
     if not (is_uid(study) and is_uid(series)):
