@@ -50,7 +50,8 @@ def show_unread(
     one
         The note.
     part10
-        Its bytes, of which a copy is kept, since retention may take the instance; None: the disk does not give them.
+        Its bytes, of which a copy is kept, since retention may take the instance; None: the disk does not give them, or
+        they are too many.
     reason
         Why, for the log.
     """

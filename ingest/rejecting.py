@@ -16,6 +16,8 @@ from voorrang.dicom.headers import InstanceHeader
 from voorrang.events.records import SeriesRejected
 from voorrang.runtime import Runtime
 
+MAX_NOTE_BYTES = 32 << 20  # some 100,000 images; a note is read whole, and a sender must not fill our memory
+
 
 def settle_rejections(
     runtime: Runtime, connection: Connection, batch: Sequence[ReceivedInstance], read: Callable[[str], bytes]
@@ -24,7 +26,7 @@ def settle_rejections(
     Write what the notes of a batch reject, and void the series that this touches; images may come after their note.
 
     A note that came for another purpose than the stack's rejects nothing, and none rejects beyond its own study. One
-    that cannot be read rejects nothing yet: it waits for a person.
+    that cannot be read, or is larger than any, rejects nothing yet: it waits for a person.
 
     Parameters
     ----------
@@ -62,6 +64,9 @@ def _take_note(
     runtime: Runtime, connection: Connection, one: ReceivedInstance, read: Callable[[str], bytes]
 ) -> set[str]:
     """Write what a note rejects; return the series that this is new for."""
+    if one.size_bytes > MAX_NOTE_BYTES:
+        show_unread(runtime, connection, one, None, "too_large")
+        return set()
     content = None
     try:
         content = read(one.locator)

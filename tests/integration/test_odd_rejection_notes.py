@@ -9,7 +9,7 @@ import pytest
 from pydicom import Dataset
 from sqlalchemy import select
 
-from ingest import patient_reading, quarantine, reading_notes
+from ingest import patient_reading, quarantine, reading_notes, rejecting
 from ingest.admission import Request, StoreStatus
 from ingest.reading_notes import NOTE_NOT_READ
 from ingest.rejection_notes import KEY_OBJECT_SELECTION, rejection_note
@@ -80,6 +80,20 @@ def test_it_waits_once_however_often_it_is_sent(station: Station) -> None:
         receive_odd(station, make_note(make_ct(1)))
         station.take_in()
     assert len(waiting(station)) == 1
+
+
+def test_one_that_is_far_too_large_is_not_read_by_itself(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    complete(station)
+    note = make_note(make_ct(1))
+    monkeypatch.setattr(rejecting, "MAX_NOTE_BYTES", len(encoded(note)))  # the file has a head beside that
+    station.receive(note)
+    station.take_in()
+    assert rejected(station) == []
+    (kept,) = waiting(station)
+    assert (kept.row.reason, kept.row.locator in station.stored()) == (NOTE_NOT_READ, True)
+    assert main(["ingest", "quarantine", "replay", str(kept.row.id), *ACTOR]) == 0
+    assert rejected(station) == [(1, "quality")]
+    assert kept.row.locator in station.stored()
 
 
 def test_what_came_for_another_purpose_rejects_nothing_and_waits_for_nobody(station: Station) -> None:
