@@ -46,6 +46,12 @@ class Detector:
         self._inferer = self._detector.inferer
         in_float32(self._detector.network)
 
+    @property
+    def network(self) -> nn.Module:
+        """What computes."""
+        network: nn.Module = self._detector.network
+        return network
+
     def replace_network(self, network: nn.Module) -> None:
         """Put another network in the place of the bundle's: one that was compiled, or one that says what it is told."""
         self._detector.network = network.eval()

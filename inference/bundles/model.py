@@ -18,7 +18,7 @@ from inference.bundles.contract import CONTRACT, INFERENCE, METADATA, Boxes, Can
 from inference.bundles.cropping import crop_to_lungs, require_lungs
 from inference.bundles.folder import BundleFolder
 from inference.bundles.image import prepare
-from inference.bundles.networks import build, load_networks
+from inference.bundles.networks import build, load_networks, require_filled
 from inference.bundles.problems import BundleError, Problem, refuse_if_any
 from inference.bundles.region import region_of
 from inference.model import LocatedFinding, Opinion
@@ -97,7 +97,9 @@ class BundleModel:
     def _reader(self, parser: ConfigParser) -> Reader:
         reading = self._contract.reading
         if isinstance(reading, Boxes):
-            return self._box_reader(Detector(self._contract, reading, parser, self.computing))
+            detector = Detector(self._contract, reading, parser, self.computing)
+            require_filled(detector.network, self.computing.networks.values(), reading.detector)
+            return self._box_reader(detector)
         return self._candidate_reader(reading, parser)
 
     def _box_reader(self, detector: Detector) -> Reader:

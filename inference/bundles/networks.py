@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from monai.bundle.config_parser import ConfigParser
 from torch import nn
 
-from inference.bundles.contract import INFERENCE
+from inference.bundles.contract import CONTRACT, INFERENCE
 from inference.bundles.folder import BundleFolder
 from inference.bundles.problems import BundleError, Problem
 
@@ -48,6 +48,37 @@ def load_networks(bundle: BundleFolder, parser: ConfigParser) -> dict[str, nn.Mo
         When a file holds no weights, or weights of another network.
     """
     return {name: _network(bundle, parser, name, file) for name, file in bundle.contract.networks.items()}
+
+
+def require_filled(network: nn.Module, filled: Iterable[nn.Module], name: str) -> None:
+    """
+    Check that what computes has its weights from the files: what a network is made with is random, and finds nothing.
+
+    Parameters
+    ----------
+    network
+        What computes.
+    filled
+        What `load_networks` returned.
+    name
+        Id of what computes with it.
+
+    Raises
+    ------
+    BundleError
+        When any of its weights are in none of them.
+    """
+    known = {id(each) for other in filled for each in _weights(other)}
+    weights = _weights(network)
+    n = sum(id(each) not in known for each in weights)
+    if n:
+        text = f"{name} of {INFERENCE} has {len(weights)} weights, {n} of them weights that no file fills"
+        remedy = "name the id of its network, with a state dict (.pt)"
+        raise BundleError(Problem(CONTRACT, "networks", text, remedy))
+
+
+def _weights(network: nn.Module) -> list[torch.Tensor]:
+    return [*network.parameters(), *network.buffers()]
 
 
 def _network(bundle: BundleFolder, parser: ConfigParser, name: str, file: str) -> nn.Module:
