@@ -19,6 +19,16 @@ from inference.bundles.image import Image
 Map = npt.NDArray[np.float32]
 Inference = Callable[..., Any]
 Picks = tuple[slice, slice, slice]
+ROUNDING = 1e-3  # windows that overlap are averaged: the mean of ones may be a little more than one
+
+
+class OtherShapeError(ValueError):
+    """A network gave a map that has not one value for each voxel: what it leaves out would read as negative."""
+
+
+class NoScoresError(ValueError):
+    """A network gave a map with values outside 0..1, such as logits: at a threshold of scores they read as negative."""
+
 
 SLICES_AT_A_TIME = {"cuda": 8, "cpu": 1}  # on two cores one at a time is three times as fast: it stays in the cache
 
@@ -44,6 +54,13 @@ def segment(image: Image, picks: Picks, asked: Segmenter, computing: Computing, 
     -------
     ndarray of shape (x, y, z), float32
         Of the part.
+
+    Raises
+    ------
+    OtherShapeError
+        When the map is on another grid than what the network was given.
+    NoScoresError
+        When its values are no scores.
     """
     network = computing.networks[asked.network]
     if asked.slices is not None:
@@ -54,7 +71,7 @@ def segment(image: Image, picks: Picks, asked: Segmenter, computing: Computing, 
     sides = part.shape[2:]
     part = _padded(part, asked.divisible).to(computing.device)
     output = network(part) if inferer is None else _adapted(inferer, asked, computing)(part, network)
-    scores = activated(as_float32(output), asked.activation)[0, asked.channel].cpu()
+    scores = _scores(output, part, asked)[0].cpu()
     scores = scores[tuple(slice(side) for side in sides)]
     return np.asarray((scores.permute(2, 1, 0) if asked.axes == "zyx" else scores).numpy(), dtype=np.float32)
 
@@ -76,10 +93,21 @@ def _by_slices(image: Image, picks: Picks, asked: Segmenter, computing: Computin
     for first in range(z.start, z.stop, n):
         middle = torch.arange(first, min(first + n, z.stop))
         index = (middle[:, None] + torch.arange(-reach, reach + 1)).clamp(0, rows.shape[0] - 1)
-        output = as_float32(network(_padded(rows[index], asked.divisible).to(computing.device)))
-        scores = activated(output, asked.activation)[:, asked.channel, : rows.shape[1], : rows.shape[2]]
+        given = _padded(rows[index], asked.divisible).to(computing.device)
+        scores = _scores(network(given), given, asked)[:, : rows.shape[1], : rows.shape[2]]
         out[first - z.start : first - z.start + len(middle)] = scores.cpu().numpy()
     return out.transpose(2, 1, 0)
+
+
+def _scores(output: Any, given: torch.Tensor, asked: Segmenter) -> torch.Tensor:
+    """Return the scores of shape (batch, ...) of what was given, one for each voxel."""
+    scores = activated(as_float32(output), asked.activation)[:, asked.channel]
+    if scores.shape != (given.shape[0], *given.shape[2:]):
+        raise OtherShapeError
+    low, high = scores.aminmax()
+    if not -ROUNDING <= float(low) <= float(high) <= 1.0 + ROUNDING:
+        raise NoScoresError
+    return scores.clamp(0.0, 1.0)
 
 
 def _padded(part: torch.Tensor, divisible: int) -> torch.Tensor:
