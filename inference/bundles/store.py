@@ -77,8 +77,11 @@ def gathered(source: Path, configs: Path | None, bundles_dir: Path) -> Iterator[
     Raises
     ------
     BundleError
-        When it does not keep its own words.
+        When it does not keep its own words, or none of the configuration files is in `configs`.
     """
+    if configs is not None and not any((configs / Path(file).name).is_file() for file in _CONFIGURATION):
+        text = "none of metadata.json, inference.json and voorrang.json is in it"
+        raise BundleError(Problem(str(configs), "", text, "give --configs the folder that holds yours"))
     bundles_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".adding-", dir=bundles_dir) as temporary:
         folder = Path(temporary) / "bundle"

@@ -52,6 +52,10 @@ def add_model(arguments: argparse.Namespace) -> int:
     if arguments.what in MODEL_NAMES:
         from inference.models import load_model
 
+        for option, value in (("--sha256", arguments.sha256), ("--configs", arguments.configs)):
+            if value is not None:
+                raise ConfigurationError(f"{arguments.what} comes with the platform: {option} is for bundles")
+
         version = version_of(load_model(arguments.what), Shows.MEASURE)
         lines: list[str] = []
         with open_register() as (connection, _, __):

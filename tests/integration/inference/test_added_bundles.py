@@ -157,6 +157,30 @@ def test_configuration_of_ours_makes_a_model_of_a_vendors_folder(data_dir: Path,
     assert not (vendor / "configs" / "voorrang.json").exists()
 
 
+@pytest.mark.parametrize("ours", ["ours", "gone"])
+def test_folder_without_configuration_of_ours_is_not_taken_for_one(
+    ours: str, data_dir: Path, tmp_path: Path, capsys: Told
+) -> None:
+    """Otherwise the bundle's own operating points and scope were in force, and whoever wrote others was not told."""
+    (tmp_path / "ours" / "configs").mkdir(parents=True)
+    (tmp_path / "ours" / "configs" / "voorrang.json").write_text("{}")
+    bundle = make_bundle(tmp_path / "denser")
+    code, _, err = told(capsys, "add", str(bundle), "--configs", str(tmp_path / ours))
+    assert (code, list((data_dir / "bundles").glob("*"))) == (1, [])
+    assert err == (
+        f"voorrang: {tmp_path / ours}: none of metadata.json, inference.json and voorrang.json is in it; "
+        "give --configs the folder that holds yours\n"
+    )
+
+
+@pytest.mark.parametrize("option", [("--sha256", "0" * 64), ("--configs", "ours")])
+def test_what_is_for_bundles_is_not_ignored_for_a_model_of_the_platform(
+    option: tuple[str, str], data_dir: Path, capsys: Told
+) -> None:
+    code, _, err = told(capsys, "add", "reference-lung", *option)
+    assert (code, err) == (1, f"voorrang: reference-lung comes with the platform: {option[0]} is for bundles\n")
+
+
 def test_bundle_from_an_address_is_held_against_its_digest(data_dir: Path, tmp_path: Path, capsys: Told) -> None:
     (tmp_path / "web").mkdir()
     digest = zipped(make_bundle(tmp_path / "denser"), tmp_path / "web" / "denser.zip")
