@@ -15,6 +15,7 @@ from torch.nn import functional
 from inference.bundles.computing import Computing, as_float32
 from inference.bundles.contract import Activation, Segmenter
 from inference.bundles.image import Image
+from inference.bundles.windows import window_of, windowed
 
 Map = npt.NDArray[np.float32]
 Inference = Callable[..., Any]
@@ -70,7 +71,7 @@ def segment(image: Image, picks: Picks, asked: Segmenter, computing: Computing, 
         part = part.permute(0, 1, 4, 3, 2)
     sides = part.shape[2:]
     part = _padded(part, asked.divisible).to(computing.device)
-    output = network(part) if inferer is None else _adapted(inferer, asked, computing)(part, network)
+    output = network(part) if inferer is None else _adapted(inferer, part, asked, computing)(part, network)
     scores = _scores(output, part, asked)[0].cpu()
     scores = scores[tuple(slice(side) for side in sides)]
     return np.asarray((scores.permute(2, 1, 0) if asked.axes == "zyx" else scores).numpy(), dtype=np.float32)
@@ -118,16 +119,11 @@ def _padded(part: torch.Tensor, divisible: int) -> torch.Tensor:
     return functional.pad(part, [n for lack in lacking for n in (0, lack)], value=float(part.min()))
 
 
-def _adapted(inferer: Inference, asked: Segmenter, computing: Computing) -> Inference:
-    """Return the inferer with smaller windows where memory is short."""
-    if computing.conditions.window_share == 1.0 or not isinstance(inferer, SlidingWindowInferer):
+def _adapted(inferer: Inference, part: torch.Tensor, asked: Segmenter, computing: Computing) -> Inference:
+    """Return the inferer where the networks are, with smaller windows where memory is short."""
+    if not isinstance(inferer, SlidingWindowInferer):
         return inferer
-    roi = inferer.roi_size
-    window = tuple(roi) if not isinstance(roi, int) else (roi,) * 3
-    return SlidingWindowInferer(
-        computing.smaller(window, (asked.divisible,) * len(window)),
-        sw_batch_size=inferer.sw_batch_size,
-        overlap=inferer.overlap,
-        mode=inferer.mode,
-        device=torch.device("cpu"),
-    )
+    window = window_of(inferer, part.shape[2:])
+    if window is None or computing.conditions.window_share == 1.0:
+        return windowed(inferer, computing.device)
+    return windowed(inferer, computing.device, computing.smaller(window, (asked.divisible,) * len(window)))
