@@ -187,7 +187,7 @@ class ChildReader:
                 raise _TooLongError
         try:
             said: object = self._connection.recv()
-        except (EOFError, ConnectionResetError) as error:
+        except (EOFError, OSError) as error:  # the latter when it died in the middle of a message
             raise _DiedError(self._how_it_ended()) from error
         return said
 

@@ -23,6 +23,7 @@ from tests.integration.inference.faulty_models import (
     ANSWER,
     COUNT,
     CRASH,
+    CUT_ONCE,
     DIE_ONCE,
     EAT,
     FORGET,
@@ -89,6 +90,11 @@ def test_a_process_that_has_lost_its_gpu_is_replaced_and_fails_no_patient_after_
         assert reader.pid != first
         lost = ("failed", Failure.PROCESS_DIED, "its GPU was lost")
         assert states(reader, archive, LOSE, ANSWER) == [lost, SCORED]
+
+
+def test_a_child_killed_in_the_middle_of_an_answer_is_replaced(tmp_path: Path, archive: Archive) -> None:
+    with reading(tmp_path, "one") as reader:
+        assert states(reader, archive, CUT_ONCE, ANSWER) == [SCORED, SCORED]
 
 
 def test_a_model_that_hangs_is_stopped_at_its_limit_and_the_others_of_the_job_still_answer(
