@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,6 @@ from inference.bundles.folder import BundleFolder
 from inference.bundles.problems import BundleError, Problem
 
 _WRAPPINGS = ("model", "state_dict", "network")
-_UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError)
 
 
 def build(parser: ConfigParser, name: str) -> Any:
@@ -103,7 +101,7 @@ def _torchscript(path: Path, file: str) -> nn.Module:
             # torch asks for torch.export instead, whose files are tied to a version of torch and to shapes.
             warnings.simplefilter("ignore", DeprecationWarning)
             module: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except _UNREADABLE as error:
+    except Exception as error:  # whatever a damaged file raises: the model is refused, with the remedy
         raise BundleError(Problem(file, "", "no TorchScript", "save the network with torch.jit.save")) from error
     return module
 
@@ -113,7 +111,7 @@ def _state_dict(path: Path, file: str) -> Mapping[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of old pickles; they are refused
             values = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except Exception as error:  # a text that is no pickle raises anything: a KeyError, an IndexError, an assertion
         text = "no weights that load without running code of the file"
         raise BundleError(
             Problem(file, "", text, "save the state dict alone: torch.save(network.state_dict(), ...)")
@@ -139,7 +137,11 @@ def _fill(network: nn.Module, values: Mapping[str, Any], file: str, name: str) -
     if wrong:
         text = f"{len(wrong)} of its weights do not fit {name} of {INFERENCE}: {'; '.join(wrong[:2])}"
         raise BundleError(Problem(file, "", text, "take the weights and the configuration of one release"))
-    network.load_state_dict(values)
+    try:
+        network.load_state_dict(values)
+    except RuntimeError as error:
+        text = f"its weights cannot be taken over ({type(error).__name__})"
+        raise BundleError(Problem(file, "", text, "save them as dense tensors of numbers")) from error
 
 
 def _root_cause(error: BaseException) -> str:

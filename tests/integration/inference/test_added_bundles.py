@@ -181,6 +181,12 @@ def test_what_is_for_bundles_is_not_ignored_for_a_model_of_the_platform(
     assert (code, err) == (1, f"voorrang: reference-lung comes with the platform: {option[0]} is for bundles\n")
 
 
+def test_folder_that_is_no_bundle_is_named_as_it_was_typed(data_dir: Path, tmp_path: Path, capsys: Told) -> None:
+    (tmp_path / "empty").mkdir()
+    _, _, err = told(capsys, "add", str(tmp_path / "empty"))
+    assert err.startswith(f"voorrang: configs/metadata.json: not in {tmp_path / 'empty'}; ")
+
+
 def test_bundle_from_an_address_is_held_against_its_digest(data_dir: Path, tmp_path: Path, capsys: Told) -> None:
     (tmp_path / "web").mkdir()
     digest = zipped(make_bundle(tmp_path / "denser"), tmp_path / "web" / "denser.zip")
