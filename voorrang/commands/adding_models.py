@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +130,8 @@ def _add_bundle(arguments: argparse.Namespace) -> tuple[ModelVersion, list[str]]
             raise ConfigurationError(f"{text}: get the bundle of its maker again")
         from inference.bundles.model import BundleModel
 
-        version = version_of(BundleModel(bundle), bundle.contract.shows)
+        with redirect_stdout(sys.stderr):  # transforms that print what they meet keep the stdout of now
+            version = version_of(BundleModel(bundle), bundle.contract.shows)
         # The register's row is written last before the commit: what it names lies in its place by then.
         with open_register() as (connection, _, __):
             keep(bundle, bundles_dir)

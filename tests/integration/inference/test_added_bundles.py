@@ -22,7 +22,7 @@ from inference.models import MODEL_NAMES, UnknownModelError, load_model
 from inference.running.messages import Start
 from inference.running.process import ChildReader
 from tests.unit.inference.bundles.published import make_published_bundle
-from tests.unit.inference.bundles.small import make_bundle, make_metadata, make_values
+from tests.unit.inference.bundles.small import make_bundle, make_inference, make_metadata, make_values
 from tests.unit.inference.instances import as_file, make_instance
 from voorrang.__main__ import main
 from voorrang.errors import ConfigurationError
@@ -133,6 +133,17 @@ def test_added_bundle_reads_a_folder_as_the_reference_models_do(data_dir: Path, 
     assert set(finding) >= {"type", "score", "position_mm", "diameter_mm"}
     assert finding["type"] == "dense_spot"
     assert finding["position_mm"] == pytest.approx([-3 + 9 * 0.6, 5 + 6 * 0.8, 12.0], abs=1e-4)
+
+
+def test_what_a_bundle_prints_is_not_among_the_results(data_dir: Path, tmp_path: Path, capsys: Told) -> None:
+    talking = make_inference({"_target_": "DataStatsd", "keys": "image", "prefix": "LOOK"})
+    bundle = make_bundle(tmp_path / "denser", inference=talking)
+    code, out, _ = told(capsys, "add", str(bundle))
+    assert (code, out.splitlines()[0]) == (0, "denser 1.0 registered; influence none; shows flag")
+    code, out, err = told(capsys, "run", "denser", str(write_series(tmp_path / "study")), "--json")
+    assert code == 0
+    assert [json.loads(line)["state"] for line in out.splitlines()] == ["scored"]
+    assert "LOOK" in err
 
 
 def test_published_bundle_is_added_as_it_is(data_dir: Path, tmp_path: Path, capsys: Told) -> None:
