@@ -46,13 +46,14 @@ def assemble(headers: Sequence[InstanceHeader], geometry: SeriesGeometry, open_i
     Raises
     ------
     OutOfScopeError
-        Code not_a_volume without a stack; code unreadable_pixels when any slice cannot be read: a volume with
-        a slice made up would be worse than none.
+        Code not_a_volume without a stack; code unreadable_pixels when any slice cannot be read, or is of CT and does
+        not say how its values become HU: a volume with a slice made up would be worse than none.
     """
     if not geometry.is_volume:
         raise OutOfScopeError(ScopeReason(ScopeCode.NOT_A_VOLUME, "The series is not a stack of slices."))
     order, distances = _distinct(geometry)
     stack = [headers[i] for i in order]
+    _require_rescale(stack)
     voxels = _read_stack(stack, open_instance)
     if not geometry.is_uniform:
         voxels, spacing = evenly_spaced(voxels, np.array(distances), geometry.spacing_mm), geometry.spacing_mm
@@ -80,6 +81,14 @@ def _distinct(geometry: SeriesGeometry) -> tuple[list[int], list[float]]:
             order.append(i)
             distances.append(distance)
     return order, distances
+
+
+def _require_rescale(stack: Sequence[InstanceHeader]) -> None:
+    """Stored values of CT are no HU by themselves (PS3.3 C.8.2.1): taken for them, air may be denser than bone."""
+    n = sum(h.modality == "CT" and (not h.rescale_slope or h.rescale_intercept is None) for h in stack)
+    if n:
+        text = f"{n} of {len(stack)} slices lack Rescale Slope or Intercept: what HU their values are is not known."
+        raise OutOfScopeError(ScopeReason(ScopeCode.UNREADABLE_PIXELS, text))
 
 
 def _read_stack(stack: Sequence[InstanceHeader], open_instance: OpenInstance) -> Voxels:

@@ -15,7 +15,7 @@ from inference.key_pictures.pictures import draw_pictures
 from inference.model import Model, Opinion
 from inference.running.conditions import Conditions, Device, Precision
 from inference.running.ladder import OutOfMemoryError, read_with_less
-from inference.running.memory import is_out_of_memory, release_memory
+from inference.running.memory import DeviceLostError, is_device_lost, is_out_of_memory, release_memory
 from inference.scope import OutOfScopeError, ScopeReason
 from inference.selection import Quality, Rival, quality_of, why_another
 from inference.volume import Volume
@@ -120,6 +120,11 @@ def read_series(
     Outcome
         An exception of the model other than OutOfScopeError and OSError becomes *failed*, with its type only:
         its text may hold anything.
+
+    Raises
+    ------
+    DeviceLostError
+        When this process can compute nothing more on its GPU: another must.
     """
     ((_, outcome),) = read_with_all({model.model_id: model}, headers, open_instance, criteria, ladder)
     return outcome
@@ -155,6 +160,11 @@ def read_with_all(
     ------
     tuple of str and Outcome
         Name and outcome of each model in their order, each as soon as it is there. OSError is raised on.
+
+    Raises
+    ------
+    DeviceLostError
+        When this process can compute nothing more on its GPU: another must.
     """
     try:
         series = _Series(headers, series_geometry(headers), open_instance, is_shared=len(models) > 1)
@@ -258,6 +268,8 @@ def _read(model: Model, series: _Series, asked: _Asked) -> Outcome:
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a model raises is recorded; the next series is read
+        if is_device_lost(error):
+            raise DeviceLostError from None
         return _failed_of(error)
     scores = (opinion.score, *(finding.score for finding in opinion.findings))
     if not all(0.0 <= score <= 1.0 for score in scores):  # NaN fails this too, and would read as negative

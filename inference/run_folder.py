@@ -12,6 +12,7 @@ from inference.reading import Outcome, failed, read_series
 from inference.running.conditions import Adaptable, Conditions
 from inference.running.devices import choose_device
 from inference.running.ladder import rungs
+from inference.running.memory import DeviceLostError
 from inference.series_files import SeriesFiles, find_series
 
 
@@ -41,6 +42,8 @@ def run_folder(model: Model, folder: Path) -> Iterator[dict[str, Any]]:
 def _read(model: Model, series: SeriesFiles, ladder: Sequence[Conditions]) -> Outcome:
     try:
         return read_series(model, series.headers, series.open_instance, ladder=ladder)
+    except DeviceLostError as error:
+        return failed(Failure.MODEL_ERROR, type(error).__name__)
     except OSError as error:
         return failed(Failure.ARCHIVE_UNREADABLE, type(error).__name__)
 

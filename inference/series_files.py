@@ -6,7 +6,7 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +18,7 @@ from voorrang.dicom.header_reading import header_from_dataset
 from voorrang.dicom.header_scanning import scan_head
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.dicom.part10 import split_part10
+from voorrang.errors import ConfigurationError
 
 _START_BYTES = 16_384  # most heads end within these
 # What a data set without preamble, against PS3.10 7.1, begins with: group 0002 or 0008, a low element.
@@ -48,6 +49,27 @@ class SeriesFiles:
         return self.paths[header.sop_instance_uid].open("rb")
 
 
+class UnreadableFilesError(ConfigurationError):
+    """
+    Files or folders cannot be read, so that nobody knows which series they belong to and what of it is missing.
+
+    Parameters
+    ----------
+    folder
+        Where they are.
+    errors
+        One for each, with its path.
+    """
+
+    def __init__(self, folder: Path, errors: Sequence[OSError]) -> None:
+        what = "1 file or folder" if len(errors) == 1 else f"{len(errors)} files or folders"
+        first = f"{errors[0].filename} ({errors[0].strerror})"
+        super().__init__(
+            f"{what} in {folder} cannot be read, the first: {first}; they may be slices of any series: make them "
+            "readable, or leave them out"
+        )
+
+
 def find_series(folder: Path) -> list[SeriesFiles]:
     """
     Search a folder, and all within it, for series.
@@ -58,12 +80,17 @@ def find_series(folder: Path) -> list[SeriesFiles]:
     Parameters
     ----------
     folder
-        Where to search.
+        Where to search; links to folders are followed.
 
     Returns
     -------
     list of SeriesFiles
         Sorted by Series Instance UID; instances without one are passed over.
+
+    Raises
+    ------
+    UnreadableFilesError
+        When anything in it cannot be read.
     """
     headers: dict[str, dict[str, InstanceHeader]] = {}
     paths: dict[str, dict[str, Path]] = {}
@@ -76,10 +103,37 @@ def find_series(folder: Path) -> list[SeriesFiles]:
 
 
 def _headers(folder: Path) -> Iterator[tuple[Path, InstanceHeader]]:
-    for path in sorted(folder.rglob("*")):
-        header = read_header(path) if path.is_file() else None
+    unread: list[OSError] = []
+    for path in sorted(_files(folder, unread)):
+        try:
+            header = _header(path)
+        except OSError as error:
+            error.filename = str(path)
+            unread.append(error)
+            continue
         if header and header.series_instance_uid and header.sop_instance_uid:
             yield path, header
+    if unread:
+        raise UnreadableFilesError(folder, unread)
+
+
+def _files(folder: Path, unread: list[OSError]) -> Iterator[Path]:
+    """Give every file below a folder; each folder once, however many links lead to it."""
+    met: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=unread.append, followlinks=True):
+        real = os.path.realpath(place)
+        if real in met:
+            folders.clear()
+            continue
+        met.add(real)
+        for path in (Path(place, name) for name in names):
+            try:
+                is_file = path.is_file()
+            except OSError as error:  # a folder may be listed, and what is in it not looked at
+                unread.append(error)
+            else:
+                if is_file:
+                    yield path
 
 
 def read_header(path: Path) -> InstanceHeader | None:
@@ -97,9 +151,13 @@ def read_header(path: Path) -> InstanceHeader | None:
         None for what is not DICOM or cannot be read.
     """
     try:
-        start = _read_start(path)
+        return _header(path)
     except OSError:
         return None
+
+
+def _header(path: Path) -> InstanceHeader | None:
+    start = _read_start(path)
     if not _is_plausible(start):
         return None
     split = split_part10(start)

@@ -12,11 +12,12 @@ from monai.bundle.config_parser import ConfigParser
 from monai.inferers.inferer import SlidingWindowInferer
 from torch import nn
 
-from inference.bundles.computing import Computing, in_float32, window_of
+from inference.bundles.computing import Computing, in_float32
 from inference.bundles.contract import CONTRACT, INFERENCE, Boxes, Contract
 from inference.bundles.image import Image, Points
 from inference.bundles.networks import build
 from inference.bundles.problems import BundleError, Problem
+from inference.bundles.windows import window_of, windowed
 from inference.model import LocatedFinding
 from inference.running.conditions import Conditions
 
@@ -45,6 +46,12 @@ class Detector:
         self._labels, self._computing = contract.labels, computing
         self._inferer = self._detector.inferer
         in_float32(self._detector.network)
+
+    @property
+    def network(self) -> nn.Module:
+        """What computes."""
+        network: nn.Module = self._detector.network
+        return network
 
     def replace_network(self, network: nn.Module) -> None:
         """Put another network in the place of the bundle's: one that was compiled, or one that says what it is told."""
@@ -80,24 +87,15 @@ class Detector:
 
     def _adapted(self, image: Image) -> SlidingWindowInferer | None:
         """Return what cuts the image into windows, smaller ones when memory is short; None when it is one window."""
-        window = window_of(self._inferer)
-        if window is None or self._inferer is None:
+        inferer, multiple = self._inferer, self._detector.size_divisible
+        padded = [-(-side // m) * m for side, m in zip(image.shape, multiple, strict=True)]
+        window = window_of(inferer, padded)
+        if window is None or inferer is None:
             return None
-        window = self._computing.smaller(window, self._detector.size_divisible)
+        window = self._computing.smaller(window, multiple)
         if math.prod(image.shape) <= math.prod(window):
             return None
-        inferer = self._inferer
-        return SlidingWindowInferer(
-            window,
-            sw_batch_size=inferer.sw_batch_size,
-            overlap=inferer.overlap,
-            mode=inferer.mode,
-            sigma_scale=inferer.sigma_scale,
-            padding_mode=inferer.padding_mode,
-            cval=inferer.cval,
-            sw_device=self._computing.device,
-            device=torch.device("cpu"),
-        )
+        return windowed(inferer, self._computing.device, window)
 
 
 def _build(parser: ConfigParser, asked: Boxes) -> RetinaNetDetector:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from monai.inferers.inferer import SlidingWindowInferer
 from torch import nn
 
 from inference.running.conditions import Conditions
@@ -112,11 +111,3 @@ def as_float32(output: Any) -> Any:
     if isinstance(output, list | tuple):
         return [as_float32(each) for each in output]
     return output
-
-
-def window_of(inferer: object) -> tuple[int, ...] | None:
-    """Return the window of a sliding window inferer; None for what cuts nothing."""
-    if not isinstance(inferer, SlidingWindowInferer):
-        return None
-    roi = inferer.roi_size
-    return tuple(roi) if isinstance(roi, Sequence) else (int(roi),) * 3

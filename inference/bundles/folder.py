@@ -83,6 +83,11 @@ def known_contract(folder: Path) -> str | None:
     return (resources.files("inference.bundles") / "known" / name).read_text(encoding="utf-8")
 
 
+def missing(file: str, folder: Path) -> BundleError:
+    """Return the error that says that a file of a bundle is not there."""
+    return BundleError(Problem(file, "", f"not in {folder}", "write it; docs/bring-your-own-model.md has an example"))
+
+
 def read_json(folder: Path, file: str) -> dict[str, Any]:
     """
     Read a JSON file of a bundle.
@@ -95,12 +100,14 @@ def read_json(folder: Path, file: str) -> dict[str, Any]:
     try:
         values = json.loads((folder / file).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        remedy = "write it; docs/bring-your-own-model.md has an example"
-        raise BundleError(Problem(file, "", f"not in {folder}", remedy)) from error
+        raise missing(file, folder) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(Problem(file, "", f"cannot be read ({error})", "save it as a UTF-8 text file")) from error
     except json.JSONDecodeError as error:
         raise BundleError(Problem(file, f"line {error.lineno}", f"not JSON: {error.msg}", "mend it there")) from error
+    except (RecursionError, ValueError) as error:  # nested too deep, or a number of thousands of digits
+        text = f"cannot be read ({type(error).__name__})"
+        raise BundleError(Problem(file, "", text, "take the file of its maker again")) from error
     if not isinstance(values, dict):
         raise BundleError(Problem(file, "", "holds no JSON object", "begin it with {"))
     return values

@@ -20,6 +20,13 @@ Preprocessing = Callable[[dict[str, Any]], dict[str, Any]]
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # x and y point the other way; PS3.3 C.7.6.2.1.1 is LPS
 
 
+_OURS = "voorrang_place"  # in the metadata of the image: what has lost it has lost its affine too
+
+
+class PlaceLostError(ValueError):
+    """A transform has thrown away where the image lies: findings would be told at wrong places of the patient."""
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """
@@ -74,8 +81,15 @@ def prepare(volume: Volume, preprocessing: Preprocessing, key: str) -> Image:
         Dictionary transforms.
     key
         Of the image in the dictionary.
+
+    Raises
+    ------
+    PlaceLostError
+        When what comes out does not know where it lies.
     """
     image = preprocessing({key: _as_monai(volume)})[key]
+    if not isinstance(image, MetaTensor) or _OURS not in image.meta:
+        raise PlaceLostError
     to_patient = _TO_RAS @ np.asarray(image.affine, dtype=np.float64)
     return Image(image.as_tensor().to(torch.float32), to_patient)
 
@@ -85,4 +99,4 @@ def _as_monai(volume: Volume) -> MetaTensor:
     affine = np.eye(4)
     affine[:3] = np.transpose(columns)
     voxels = torch.from_numpy(volume.voxels_hu.transpose(2, 1, 0).copy(order="C"))
-    return MetaTensor(voxels[None], affine=torch.from_numpy(_TO_RAS @ affine), meta={"space": "RAS"})
+    return MetaTensor(voxels[None], affine=torch.from_numpy(_TO_RAS @ affine), meta={"space": "RAS", _OURS: True})

@@ -9,6 +9,7 @@ from monai.bundle.config_parser import ConfigParser
 from monai.transforms.compose import Compose
 from monai.transforms.intensity.dictionary import ScaleIntensityRanged
 from monai.transforms.spatial.dictionary import Spacingd
+from monai.transforms.utility.dictionary import Transposed
 
 from inference.bundles.boxes import Detector
 from inference.bundles.candidates import CandidateReader
@@ -18,7 +19,7 @@ from inference.bundles.contract import CONTRACT, INFERENCE, METADATA, Boxes, Can
 from inference.bundles.cropping import crop_to_lungs, require_lungs
 from inference.bundles.folder import BundleFolder
 from inference.bundles.image import prepare
-from inference.bundles.networks import build, load_networks
+from inference.bundles.networks import build, load_networks, require_filled
 from inference.bundles.problems import BundleError, Problem, refuse_if_any
 from inference.bundles.region import region_of
 from inference.model import LocatedFinding, Opinion
@@ -97,7 +98,9 @@ class BundleModel:
     def _reader(self, parser: ConfigParser) -> Reader:
         reading = self._contract.reading
         if isinstance(reading, Boxes):
-            return self._box_reader(Detector(self._contract, reading, parser, self.computing))
+            detector = Detector(self._contract, reading, parser, self.computing)
+            require_filled(detector.network, self.computing.networks.values(), reading.detector)
+            return self._box_reader(detector)
         return self._candidate_reader(reading, parser)
 
     def _box_reader(self, detector: Detector) -> Reader:
@@ -126,7 +129,23 @@ def _checked_preprocessing(bundle: BundleFolder, parser: ConfigParser) -> Compos
     if not isinstance(compose, Compose):
         raise BundleError(Problem(INFERENCE, PREPROCESSING, "is no Compose", "make it monai.transforms.Compose"))
     refuse_if_any([*_problems_of_range(bundle, compose), *_problems_of_spacing(bundle, compose)])
+    refuse_if_any(_problems_of_reach(bundle, compose))
     return compose
+
+
+def _problems_of_reach(bundle: BundleFolder, compose: Compose) -> list[Problem]:
+    """What is set for another key passes the image by in silence, where missing keys are allowed."""
+    name, problems = bundle.metadata.input_name, []
+    for each in compose.transforms:
+        if isinstance(each, ScaleIntensityRanged | Spacingd) and name not in each.keys:
+            text = (
+                f"{type(each).__name__} takes {', '.join(map(str, each.keys))}, and the input of {METADATA} is {name}"
+            )
+            problems.append(Problem(INFERENCE, PREPROCESSING, text, "name the same key in both"))
+        if isinstance(each, Transposed):
+            text = "Transposed moves voxels and not their places in the patient"
+            problems.append(Problem(INFERENCE, PREPROCESSING, text, "use Orientationd, or axes of the reading"))
+    return problems
 
 
 def _problems_of_range(bundle: BundleFolder, compose: Compose) -> list[Problem]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import torch
 from monai.bundle.config_parser import ConfigParser
 from torch import nn
 
-from inference.bundles.contract import INFERENCE
+from inference.bundles.contract import CONTRACT, INFERENCE
 from inference.bundles.folder import BundleFolder
 from inference.bundles.problems import BundleError, Problem
 
 _WRAPPINGS = ("model", "state_dict", "network")
-_UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError)
 
 
 def build(parser: ConfigParser, name: str) -> Any:
@@ -50,6 +48,37 @@ def load_networks(bundle: BundleFolder, parser: ConfigParser) -> dict[str, nn.Mo
     return {name: _network(bundle, parser, name, file) for name, file in bundle.contract.networks.items()}
 
 
+def require_filled(network: nn.Module, filled: Iterable[nn.Module], name: str) -> None:
+    """
+    Check that what computes has its weights from the files: what a network is made with is random, and finds nothing.
+
+    Parameters
+    ----------
+    network
+        What computes.
+    filled
+        What `load_networks` returned.
+    name
+        Id of what computes with it.
+
+    Raises
+    ------
+    BundleError
+        When any of its weights are in none of them.
+    """
+    known = {id(each) for other in filled for each in _weights(other)}
+    weights = _weights(network)
+    n = sum(id(each) not in known for each in weights)
+    if n:
+        text = f"{name} of {INFERENCE} has {len(weights)} weights, {n} of them weights that no file fills"
+        remedy = "name the id of its network, with a state dict (.pt)"
+        raise BundleError(Problem(CONTRACT, "networks", text, remedy))
+
+
+def _weights(network: nn.Module) -> list[torch.Tensor]:
+    return [*network.parameters(), *network.buffers()]
+
+
 def _network(bundle: BundleFolder, parser: ConfigParser, name: str, file: str) -> nn.Module:
     path = bundle.folder / file
     if path.suffix == ".ts":
@@ -72,7 +101,7 @@ def _torchscript(path: Path, file: str) -> nn.Module:
             # torch asks for torch.export instead, whose files are tied to a version of torch and to shapes.
             warnings.simplefilter("ignore", DeprecationWarning)
             module: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except _UNREADABLE as error:
+    except Exception as error:  # whatever a damaged file raises: the model is refused, with the remedy
         raise BundleError(Problem(file, "", "no TorchScript", "save the network with torch.jit.save")) from error
     return module
 
@@ -82,7 +111,7 @@ def _state_dict(path: Path, file: str) -> Mapping[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of old pickles; they are refused
             values = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except Exception as error:  # a text that is no pickle raises anything: a KeyError, an IndexError, an assertion
         text = "no weights that load without running code of the file"
         raise BundleError(
             Problem(file, "", text, "save the state dict alone: torch.save(network.state_dict(), ...)")
@@ -108,7 +137,11 @@ def _fill(network: nn.Module, values: Mapping[str, Any], file: str, name: str) -
     if wrong:
         text = f"{len(wrong)} of its weights do not fit {name} of {INFERENCE}: {'; '.join(wrong[:2])}"
         raise BundleError(Problem(file, "", text, "take the weights and the configuration of one release"))
-    network.load_state_dict(values)
+    try:
+        network.load_state_dict(values)
+    except RuntimeError as error:
+        text = f"its weights cannot be taken over ({type(error).__name__})"
+        raise BundleError(Problem(file, "", text, "save them as dense tensors of numbers")) from error
 
 
 def _root_cause(error: BaseException) -> str:

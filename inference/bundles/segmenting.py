@@ -15,10 +15,21 @@ from torch.nn import functional
 from inference.bundles.computing import Computing, as_float32
 from inference.bundles.contract import Activation, Segmenter
 from inference.bundles.image import Image
+from inference.bundles.windows import window_of, windowed
 
 Map = npt.NDArray[np.float32]
 Inference = Callable[..., Any]
 Picks = tuple[slice, slice, slice]
+ROUNDING = 1e-3  # windows that overlap are averaged: the mean of ones may be a little more than one
+
+
+class OtherShapeError(ValueError):
+    """A network gave a map that has not one value for each voxel: what it leaves out would read as negative."""
+
+
+class NoScoresError(ValueError):
+    """A network gave a map with values outside 0..1, such as logits: at a threshold of scores they read as negative."""
+
 
 SLICES_AT_A_TIME = {"cuda": 8, "cpu": 1}  # on two cores one at a time is three times as fast: it stays in the cache
 
@@ -44,6 +55,13 @@ def segment(image: Image, picks: Picks, asked: Segmenter, computing: Computing, 
     -------
     ndarray of shape (x, y, z), float32
         Of the part.
+
+    Raises
+    ------
+    OtherShapeError
+        When the map is on another grid than what the network was given.
+    NoScoresError
+        When its values are no scores.
     """
     network = computing.networks[asked.network]
     if asked.slices is not None:
@@ -53,8 +71,8 @@ def segment(image: Image, picks: Picks, asked: Segmenter, computing: Computing, 
         part = part.permute(0, 1, 4, 3, 2)
     sides = part.shape[2:]
     part = _padded(part, asked.divisible).to(computing.device)
-    output = network(part) if inferer is None else _adapted(inferer, asked, computing)(part, network)
-    scores = activated(as_float32(output), asked.activation)[0, asked.channel].cpu()
+    output = network(part) if inferer is None else _adapted(inferer, part, asked, computing)(part, network)
+    scores = _scores(output, part, asked)[0].cpu()
     scores = scores[tuple(slice(side) for side in sides)]
     return np.asarray((scores.permute(2, 1, 0) if asked.axes == "zyx" else scores).numpy(), dtype=np.float32)
 
@@ -76,10 +94,21 @@ def _by_slices(image: Image, picks: Picks, asked: Segmenter, computing: Computin
     for first in range(z.start, z.stop, n):
         middle = torch.arange(first, min(first + n, z.stop))
         index = (middle[:, None] + torch.arange(-reach, reach + 1)).clamp(0, rows.shape[0] - 1)
-        output = as_float32(network(_padded(rows[index], asked.divisible).to(computing.device)))
-        scores = activated(output, asked.activation)[:, asked.channel, : rows.shape[1], : rows.shape[2]]
+        given = _padded(rows[index], asked.divisible).to(computing.device)
+        scores = _scores(network(given), given, asked)[:, : rows.shape[1], : rows.shape[2]]
         out[first - z.start : first - z.start + len(middle)] = scores.cpu().numpy()
     return out.transpose(2, 1, 0)
+
+
+def _scores(output: Any, given: torch.Tensor, asked: Segmenter) -> torch.Tensor:
+    """Return the scores of shape (batch, ...) of what was given, one for each voxel."""
+    scores = activated(as_float32(output), asked.activation)[:, asked.channel]
+    if scores.shape != (given.shape[0], *given.shape[2:]):
+        raise OtherShapeError
+    low, high = scores.aminmax()
+    if not -ROUNDING <= float(low) <= float(high) <= 1.0 + ROUNDING:
+        raise NoScoresError
+    return scores.clamp(0.0, 1.0)
 
 
 def _padded(part: torch.Tensor, divisible: int) -> torch.Tensor:
@@ -90,16 +119,11 @@ def _padded(part: torch.Tensor, divisible: int) -> torch.Tensor:
     return functional.pad(part, [n for lack in lacking for n in (0, lack)], value=float(part.min()))
 
 
-def _adapted(inferer: Inference, asked: Segmenter, computing: Computing) -> Inference:
-    """Return the inferer with smaller windows where memory is short."""
-    if computing.conditions.window_share == 1.0 or not isinstance(inferer, SlidingWindowInferer):
+def _adapted(inferer: Inference, part: torch.Tensor, asked: Segmenter, computing: Computing) -> Inference:
+    """Return the inferer where the networks are, with smaller windows where memory is short."""
+    if not isinstance(inferer, SlidingWindowInferer):
         return inferer
-    roi = inferer.roi_size
-    window = tuple(roi) if not isinstance(roi, int) else (roi,) * 3
-    return SlidingWindowInferer(
-        computing.smaller(window, (asked.divisible,) * len(window)),
-        sw_batch_size=inferer.sw_batch_size,
-        overlap=inferer.overlap,
-        mode=inferer.mode,
-        device=torch.device("cpu"),
-    )
+    window = window_of(inferer, part.shape[2:])
+    if window is None or computing.conditions.window_share == 1.0:
+        return windowed(inferer, computing.device)
+    return windowed(inferer, computing.device, computing.smaller(window, (asked.divisible,) * len(window)))

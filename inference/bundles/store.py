@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from inference.bundles.contract import CONTRACT, INFERENCE, METADATA, NAME_PATTERN
-from inference.bundles.folder import BundleFolder, known_contract, read_bundle
+from inference.bundles.folder import BundleFolder, known_contract, missing, read_bundle
 from inference.bundles.problems import BundleError, Problem
 from voorrang.errors import ConfigurationError
 
@@ -77,17 +77,22 @@ def gathered(source: Path, configs: Path | None, bundles_dir: Path) -> Iterator[
     Raises
     ------
     BundleError
-        When it does not keep its own words.
+        When it does not keep its own words, or none of the configuration files is in `configs`.
     """
+    if configs is not None and not any((configs / Path(file).name).is_file() for file in _CONFIGURATION):
+        text = "none of metadata.json, inference.json and voorrang.json is in it"
+        raise BundleError(Problem(str(configs), "", text, "give --configs the folder that holds yours"))
     bundles_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".adding-", dir=bundles_dir) as temporary:
         folder = Path(temporary) / "bundle"
         (folder / "configs").mkdir(parents=True)
         for file in _CONFIGURATION:
             _copy_configuration(source, configs, folder, file)
+        _require(folder, source, METADATA, INFERENCE)
         contract = known_contract(folder)
         if contract is not None:
             (folder / CONTRACT).write_text(contract, encoding="utf-8")
+        _require(folder, source, CONTRACT)
         _copy_weights(source, folder)
         bundle = read_bundle(folder)
         for path in (folder / "models").iterdir():
@@ -130,6 +135,13 @@ def _copy_configuration(source: Path, configs: Path | None, folder: Path, file: 
     found = next((place for place in places if place.is_file()), None)
     if found is not None:
         _copy(found, folder / file)
+
+
+def _require(folder: Path, source: Path, *files: str) -> None:
+    """Say what was not copied by the folder that somebody typed: the copy is gone when it is read."""
+    for file in files:
+        if not (folder / file).is_file():
+            raise missing(file, source)
 
 
 def _copy_weights(source: Path, folder: Path) -> None:

@@ -20,8 +20,8 @@ from inference.running.blas import use_one_blas_thread
 from inference.running.choosing import choose_conditions
 from inference.running.ladder import rungs
 from inference.running.loading import identity_of
-from inference.running.memory import be_killed_first, limit_memory
-from inference.running.messages import Done, Job, Ready, Refused, Start
+from inference.running.memory import DeviceLostError, be_killed_first, limit_memory
+from inference.running.messages import EXIT_DEVICE_LOST, Done, Job, Ready, Refused, Start
 from voorrang.archive import Archive
 from voorrang.errors import ConfigurationError
 from voorrang.logs import configure_logging, get_logger
@@ -42,7 +42,7 @@ def main(descriptor: int, parent: int) -> int:
     Returns
     -------
     int
-        The exit code: 1 when the models cannot be loaded.
+        The exit code: 1 when the models cannot be loaded, `EXIT_DEVICE_LOST` when another child must go on.
     """
     die_with(parent)
     be_killed_first()
@@ -66,8 +66,12 @@ def main(descriptor: int, parent: int) -> int:
             return 0
         wanted = {name: models[name] for name in job.models}
         ladder = rungs(conditions)
-        for name, outcome in read_archived(wanted, archive, job.manifest, job.criteria, ladder, job.rivals):
-            connection.send(Done(name, outcome))
+        try:
+            for name, outcome in read_archived(wanted, archive, job.manifest, job.criteria, ladder, job.rivals):
+                connection.send(Done(name, outcome))
+        except DeviceLostError:
+            get_logger().error("the GPU was lost", remedy="see dmesg for Xid, and nvidia-smi")
+            return EXIT_DEVICE_LOST
 
 
 def die_with(parent: int) -> None:

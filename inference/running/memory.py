@@ -13,6 +13,11 @@ OOM_SCORE = 500  # the kernel's killer takes this process before the database an
 
 # What torch says in a plain RuntimeError: its allocators on CPU, cuBLAS, cuDNN, oneDNN.
 _WORDS = ("can't allocate memory", "out of memory", "alloc_failed", "not enough memory", "bad_alloc")
+_LOST_WORDS = ("cuda error", "cuda driver error", "cudnn error", "cuda unknown error", "device-side assert")
+
+
+class DeviceLostError(Exception):
+    """The GPU has failed this process: start another, and read there what was being read."""
 
 
 def limit_memory(limit_bytes: int) -> int:
@@ -55,6 +60,19 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(word in text for word in _WORDS)
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """
+    Tell whether an error says that a GPU has failed this process: every later call on it fails in the same way.
+
+    One kernel that reads where it may not, one error of the memory or the bus is enough (CUDA C++ Programming Guide,
+    error checking: such errors are sticky, and the process must be terminated).
+    """
+    if is_out_of_memory(error):
+        return False
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(word in text for word in _LOST_WORDS)
 
 
 def release_memory() -> None:

@@ -15,6 +15,7 @@ from voorrang.events.records import ModelIdentity
 from voorrang.pathways.criteria import SeriesCriteria
 
 LOADER = "inference.running.loading:load_named"
+EXIT_DEVICE_LOST = 3  # of a child whose GPU computes nothing more for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from typing import Any
 
 from inference.failures import Failure
 from inference.reading import Outcome, failed
-from inference.running.messages import Done, Job, Ready, Refused, Start
+from inference.running.conditions import Conditions
+from inference.running.messages import EXIT_DEVICE_LOST, Done, Job, Ready, Refused, Start
 from voorrang.errors import ConfigurationError, RetryableError
 from voorrang.events.records import ModelIdentity
 from voorrang.logs import get_logger
@@ -57,6 +58,7 @@ class ChildReader:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
         self._ready: Ready | None = None
+        self._conditions: Conditions | None = None
 
     @property
     def pid(self) -> int:
@@ -83,9 +85,8 @@ class ChildReader:
         finally:
             theirs.close()
         self._connection = ours
-        conditions = self._ready.conditions if self._ready else None
         with suppress(BrokenPipeError):  # dead already: whoever listens hears it
-            ours.send(replace(self._start, conditions=conditions))
+            ours.send(replace(self._start, conditions=self._conditions))
 
     def require_ready(self) -> None:
         """
@@ -112,7 +113,7 @@ class ChildReader:
             self.close()
             raise ConfigurationError(said.text)
         assert isinstance(said, Ready)  # noqa: S101 - the child says nothing else first
-        self._ready = said
+        self._ready, self._conditions = said, said.conditions
 
     def read(self, job: Job) -> Iterator[tuple[str, Outcome]]:
         """Give the outcome of each model of a job, each as soon as it is there; exactly one for each."""
@@ -186,7 +187,7 @@ class ChildReader:
                 raise _TooLongError
         try:
             said: object = self._connection.recv()
-        except (EOFError, ConnectionResetError) as error:
+        except (EOFError, OSError) as error:  # the latter when it died in the middle of a message
             raise _DiedError(self._how_it_ended()) from error
         return said
 
@@ -196,6 +197,9 @@ class ChildReader:
             code = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:  # it only closed its end
             return "silent"
+        if code == EXIT_DEVICE_LOST:
+            self._conditions = None  # the next child asks anew what there is to compute on
+            return "its GPU was lost"
         return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
     def _end(self, reason: str) -> None:

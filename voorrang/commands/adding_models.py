@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,10 @@ def add_model(arguments: argparse.Namespace) -> int:
 
     if arguments.what in MODEL_NAMES:
         from inference.models import load_model
+
+        for option, value in (("--sha256", arguments.sha256), ("--configs", arguments.configs)):
+            if value is not None:
+                raise ConfigurationError(f"{arguments.what} comes with the platform: {option} is for bundles")
 
         version = version_of(load_model(arguments.what), Shows.MEASURE)
         lines: list[str] = []
@@ -126,7 +130,8 @@ def _add_bundle(arguments: argparse.Namespace) -> tuple[ModelVersion, list[str]]
             raise ConfigurationError(f"{text}: get the bundle of its maker again")
         from inference.bundles.model import BundleModel
 
-        version = version_of(BundleModel(bundle), bundle.contract.shows)
+        with redirect_stdout(sys.stderr):  # transforms that print what they meet keep the stdout of now
+            version = version_of(BundleModel(bundle), bundle.contract.shows)
         # The register's row is written last before the commit: what it names lies in its place by then.
         with open_register() as (connection, _, __):
             keep(bundle, bundles_dir)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +68,18 @@ def run_model(arguments: argparse.Namespace) -> int:
 
     if not arguments.folder.is_dir():
         raise ConfigurationError(f"{arguments.folder} is not a folder")
-    try:
-        model = load_model(arguments.name, None if arguments.name in MODEL_NAMES else load_settings().bundles_dir)
-    except UnknownModelError as error:
-        sys.stderr.write(f"voorrang: {error}\n")
-        return 2
-    use_one_blas_thread()
-    found = False
-    for line in run_folder(model, arguments.folder):
-        found = True
-        sys.stdout.write((json.dumps(line) if arguments.json else _in_words(line)) + "\n")
-        sys.stdout.flush()
+    results, found = sys.stdout, False
+    with redirect_stdout(sys.stderr):  # what transforms and libraries print is no result
+        try:
+            model = load_model(arguments.name, None if arguments.name in MODEL_NAMES else load_settings().bundles_dir)
+        except UnknownModelError as error:
+            sys.stderr.write(f"voorrang: {error}\n")
+            return 2
+        use_one_blas_thread()
+        for line in run_folder(model, arguments.folder):
+            found = True
+            results.write((json.dumps(line) if arguments.json else _in_words(line)) + "\n")
+            results.flush()
     if not found:
         sys.stderr.write(f"voorrang: no DICOM series in {arguments.folder}\n")
     return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import struct
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from voorrang.errors import ConfigurationError
 from voorrang.pathways.criteria import SeriesCriteria
 
 ANSWER, HANG, DIE, DIE_ONCE, EAT, CRASH, RAISE, FORGET = 100, 200, 300, 400, 500, 600, 700, 800
-COUNT = 850
+COUNT, LOSE, LOSE_ONCE, CUT_ONCE = 850, 860, 870, 880
 SLEEP = 900  # and longer by a millisecond for each HU above
 SCOPE = SeriesCriteria(region="head")
 
@@ -35,15 +37,17 @@ class Faulty:
     weights_digest: str = "d" * 64
     operating_point: float = 0.5
     scope: SeriesCriteria = SCOPE
+    has_lost: bool = False
 
     def read(self, volume: Volume) -> Opinion:
         """Do it."""
         hu = int(volume.voxels_hu[0, 0, 0])
         with (self.folder / f"{self.model_id}.read").open("a") as said:
             said.write(f"{hu}\n")
+        self._use_gpu(hu)
         if hu == HANG:
             Flag().wait()
-        elif hu == DIE or (hu == DIE_ONCE and self._is_first_time()):
+        elif self._dies(hu):
             os.kill(os.getpid(), signal.SIGKILL)
         elif hu == EAT:
             np.ones(1 << 34, np.float32)
@@ -60,6 +64,18 @@ class Faulty:
             for file in self.folder.glob("archive/studies/**/*.dcm"):
                 file.unlink()
         return Opinion(0.5, ())
+
+    def _use_gpu(self, hu: int) -> None:
+        """Say what torch says of every call once a kernel has failed, until the process ends."""
+        self.has_lost = self.has_lost or hu == LOSE or (hu == LOSE_ONCE and self._is_first_time())
+        if self.has_lost:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def _dies(self, hu: int) -> bool:
+        if hu == CUT_ONCE and self._is_first_time():
+            os.write(int(sys.argv[1]), struct.pack("!i", 1 << 20) + b"the first bytes of an answer")
+            return True
+        return hu == DIE or (hu == DIE_ONCE and self._is_first_time())
 
     def _is_first_time(self) -> bool:
         marker = self.folder / "died-once"

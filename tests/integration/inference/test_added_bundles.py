@@ -22,7 +22,7 @@ from inference.models import MODEL_NAMES, UnknownModelError, load_model
 from inference.running.messages import Start
 from inference.running.process import ChildReader
 from tests.unit.inference.bundles.published import make_published_bundle
-from tests.unit.inference.bundles.small import make_bundle, make_metadata, make_values
+from tests.unit.inference.bundles.small import make_bundle, make_inference, make_metadata, make_values
 from tests.unit.inference.instances import as_file, make_instance
 from voorrang.__main__ import main
 from voorrang.errors import ConfigurationError
@@ -135,6 +135,17 @@ def test_added_bundle_reads_a_folder_as_the_reference_models_do(data_dir: Path, 
     assert finding["position_mm"] == pytest.approx([-3 + 9 * 0.6, 5 + 6 * 0.8, 12.0], abs=1e-4)
 
 
+def test_what_a_bundle_prints_is_not_among_the_results(data_dir: Path, tmp_path: Path, capsys: Told) -> None:
+    talking = make_inference({"_target_": "DataStatsd", "keys": "image", "prefix": "LOOK"})
+    bundle = make_bundle(tmp_path / "denser", inference=talking)
+    code, out, _ = told(capsys, "add", str(bundle))
+    assert (code, out.splitlines()[0]) == (0, "denser 1.0 registered; influence none; shows flag")
+    code, out, err = told(capsys, "run", "denser", str(write_series(tmp_path / "study")), "--json")
+    assert code == 0
+    assert [json.loads(line)["state"] for line in out.splitlines()] == ["scored"]
+    assert "LOOK" in err
+
+
 def test_published_bundle_is_added_as_it_is(data_dir: Path, tmp_path: Path, capsys: Told) -> None:
     code, out, err = told(capsys, "add", str(make_published_bundle(tmp_path / "lung_nodule_ct_detection")))
     assert code == 0, err
@@ -155,6 +166,36 @@ def test_configuration_of_ours_makes_a_model_of_a_vendors_folder(data_dir: Path,
     assert code == 0, err
     assert out.startswith("denser 1.0 registered")
     assert not (vendor / "configs" / "voorrang.json").exists()
+
+
+@pytest.mark.parametrize("ours", ["ours", "gone"])
+def test_folder_without_configuration_of_ours_is_not_taken_for_one(
+    ours: str, data_dir: Path, tmp_path: Path, capsys: Told
+) -> None:
+    """Otherwise the bundle's own operating points and scope were in force, and whoever wrote others was not told."""
+    (tmp_path / "ours" / "configs").mkdir(parents=True)
+    (tmp_path / "ours" / "configs" / "voorrang.json").write_text("{}")
+    bundle = make_bundle(tmp_path / "denser")
+    code, _, err = told(capsys, "add", str(bundle), "--configs", str(tmp_path / ours))
+    assert (code, list((data_dir / "bundles").glob("*"))) == (1, [])
+    assert err == (
+        f"voorrang: {tmp_path / ours}: none of metadata.json, inference.json and voorrang.json is in it; "
+        "give --configs the folder that holds yours\n"
+    )
+
+
+@pytest.mark.parametrize("option", [("--sha256", "0" * 64), ("--configs", "ours")])
+def test_what_is_for_bundles_is_not_ignored_for_a_model_of_the_platform(
+    option: tuple[str, str], data_dir: Path, capsys: Told
+) -> None:
+    code, _, err = told(capsys, "add", "reference-lung", *option)
+    assert (code, err) == (1, f"voorrang: reference-lung comes with the platform: {option[0]} is for bundles\n")
+
+
+def test_folder_that_is_no_bundle_is_named_as_it_was_typed(data_dir: Path, tmp_path: Path, capsys: Told) -> None:
+    (tmp_path / "empty").mkdir()
+    _, _, err = told(capsys, "add", str(tmp_path / "empty"))
+    assert err.startswith(f"voorrang: configs/metadata.json: not in {tmp_path / 'empty'}; ")
 
 
 def test_bundle_from_an_address_is_held_against_its_digest(data_dir: Path, tmp_path: Path, capsys: Told) -> None:

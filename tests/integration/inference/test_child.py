@@ -19,7 +19,19 @@ from inference.running.conditions import Conditions
 from inference.running.messages import Job
 from inference.running.process import ChildReader
 from tests.integration.inference.archived import archive_series, reading
-from tests.integration.inference.faulty_models import ANSWER, COUNT, CRASH, DIE_ONCE, EAT, FORGET, HANG, RAISE
+from tests.integration.inference.faulty_models import (
+    ANSWER,
+    COUNT,
+    CRASH,
+    CUT_ONCE,
+    DIE_ONCE,
+    EAT,
+    FORGET,
+    HANG,
+    LOSE,
+    LOSE_ONCE,
+    RAISE,
+)
 from tests.neighbours.starting import wait_until
 from voorrang.archive import Archive
 from voorrang.errors import ConfigurationError, RetryableError
@@ -67,6 +79,22 @@ def test_what_a_model_does_to_its_process_is_answered_once_and_the_next_series_i
             ("failed", Failure.PROCESS_DIED, "SIGSEGV"),
             SCORED,  # killed once, as by somebody's hand: tried again
         ]
+
+
+def test_a_process_that_has_lost_its_gpu_is_replaced_and_fails_no_patient_after_it(
+    tmp_path: Path, archive: Archive
+) -> None:
+    with reading(tmp_path, "one") as reader:
+        first = reader.pid
+        assert states(reader, archive, LOSE_ONCE, ANSWER) == [SCORED, SCORED]
+        assert reader.pid != first
+        lost = ("failed", Failure.PROCESS_DIED, "its GPU was lost")
+        assert states(reader, archive, LOSE, ANSWER) == [lost, SCORED]
+
+
+def test_a_child_killed_in_the_middle_of_an_answer_is_replaced(tmp_path: Path, archive: Archive) -> None:
+    with reading(tmp_path, "one") as reader:
+        assert states(reader, archive, CUT_ONCE, ANSWER) == [SCORED, SCORED]
 
 
 def test_a_model_that_hangs_is_stopped_at_its_limit_and_the_others_of_the_job_still_answer(

@@ -103,3 +103,21 @@ def test_all_slices_at_one_place_are_not_a_volume() -> None:
     with pytest.raises(OutOfScopeError) as caught:
         assembled(make_series([3, 3, 3]))
     assert caught.value.reasons[0].code is ScopeCode.NOT_A_VOLUME
+
+
+@pytest.mark.parametrize("rescale", [{"slope": None}, {"intercept": None}, {"slope": 0.0}])
+def test_ct_values_of_which_no_hu_are_known_are_not_read_as_hu(rescale: dict[str, float | None]) -> None:
+    series = make_series([0.0, 3.0, 6.0, 9.0])
+    odd = make_instance(np.full(SHAPE, 1024, np.uint16), number=9, position_mm=(-10.0, -20.0, 12.0), **rescale)  # type: ignore[arg-type]
+    unknown = InMemorySeries([odd])
+    series.files |= unknown.files
+    series.headers += unknown.headers
+    with pytest.raises(OutOfScopeError) as caught:
+        assembled(series)
+    assert [reason.code for reason in caught.value.reasons] == [ScopeCode.UNREADABLE_PIXELS]
+    assert str(caught.value).startswith("1 of 5 slices lack Rescale Slope or Intercept")
+    assert series.opened == []
+
+
+def test_other_modalities_need_no_rescale() -> None:
+    assert assembled(make_series([0, 3, 6], slope=None, intercept=None, extra={"Modality": "MR"})).voxels_hu.any()

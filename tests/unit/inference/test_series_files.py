@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.unit.inference.instances import as_file, make_instance
 from voorrang.dicom.header_reading import header_from_dataset
 from voorrang.dicom.headers import InstanceHeader
 from voorrang.dicom.part10 import split_part10
+from voorrang.errors import ConfigurationError
 
 PIXELS = np.zeros((4, 4), np.uint16)
 
@@ -88,3 +90,50 @@ def test_a_part_10_file_is_split_where_its_data_set_begins(tmp_path: Path) -> No
     assert (syntax, at) == ("1.2.840.10008.1.2.1", 144 + int.from_bytes(data[140:144], "little"))
     assert split_part10(data[132:]) is None
     assert split_part10(data[:200]) is None
+
+
+def test_a_file_that_may_not_be_read_is_said_and_never_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the top of a stack, without which the rest is as even as before."""
+    for n in range(1, 6):
+        write(tmp_path / f"{n}", number=n, position_mm=(0.0, 0.0, 3.0 * n))
+    real = series_files._read_start
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "5":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(series_files, "_read_start", refuse)
+    with pytest.raises(ConfigurationError, match=r"^1 file .*: .*5 \(Permission denied\).* leave them out"):
+        find_series(tmp_path)
+
+
+def test_a_folder_that_may_not_be_listed_is_said_and_is_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    real = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConfigurationError, match="closed"):
+        find_series(tmp_path)
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    write(elsewhere / "1")
+    study = tmp_path / "study"
+    study.mkdir()
+    write(study / "2", number=2)
+    (study / "linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(study)
+    (series,) = find_series(study)
+    assert [header.instance_number for header in series.headers] == [2, 1]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from inference.bundles.folder import known_contract, read_bundle
 from inference.bundles.model import BundleModel
@@ -163,6 +164,39 @@ def test_model_without_weights_does_not_start_and_says_so(content: bytes | None,
     assert problems(folder) == [
         "models/marker.ts: no weights for network marker: the model does not start; put the file of its maker there"
     ]
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 83886080\n"
+
+
+@pytest.mark.parametrize("content", [LFS, b"<!DOCTYPE html>", b"hello world", b"\x80\x02}q\x00."], ids=repr)
+@pytest.mark.parametrize("suffix", ["pt", "ts"])
+def test_file_that_holds_no_weights_is_one_line(suffix: str, content: bytes, tmp_path: Path) -> None:
+    inference = make_inference(
+        marker={"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 1, "kernel_size": 1}
+    )
+    contract = make_values(networks={"marker": f"models/marker.{suffix}"})
+    folder = make_bundle(tmp_path / "b", inference=inference, contract=contract)
+    (folder / "models" / f"marker.{suffix}").write_bytes(content)
+    (line,) = problems(folder)
+    assert line.startswith(f"models/marker.{suffix}: ")
+
+
+def test_weights_that_cannot_be_copied_into_the_network_are_one_line(tmp_path: Path) -> None:
+    inference = make_inference(marker={"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2})
+    contract = make_values(networks={"marker": "models/marker.pt"})
+    folder = make_bundle(tmp_path / "b", inference=inference, contract=contract)
+    sparse = {"weight": torch.zeros(2, 2).to_sparse(), "bias": torch.zeros(2)}
+    torch.save(sparse, folder / "models" / "marker.pt")
+    assert problems(folder)[0].startswith("models/marker.pt: its weights cannot be taken over (RuntimeError); ")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' + "1" * 5000 + "}"], ids=["deep", "long"])
+def test_json_that_no_reader_takes_is_one_line(text: str, tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "b")
+    (folder / "configs" / "metadata.json").write_text(text)
+    (line,) = problems(folder)
+    assert line.startswith("configs/metadata.json: cannot be read (")
 
 
 def test_every_violation_is_told_at_once(tmp_path: Path) -> None:

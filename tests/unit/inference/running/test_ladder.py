@@ -11,7 +11,7 @@ from inference.model import Opinion
 from inference.running.conditions import Conditions
 from inference.running.ladder import OutOfMemoryError as NoRungLeftError
 from inference.running.ladder import read_with_less, rungs
-from inference.running.memory import is_out_of_memory
+from inference.running.memory import is_device_lost, is_out_of_memory
 from inference.volume import Volume
 from voorrang.pathways.criteria import SeriesCriteria
 
@@ -169,3 +169,18 @@ def test_a_model_that_cannot_do_with_less_is_asked_once_and_computes_on_the_cpu(
 )
 def test_what_says_that_memory_ran_out(error: Exception, is_memory: bool) -> None:
     assert is_out_of_memory(error) is is_memory
+
+
+@pytest.mark.parametrize(
+    ("text", "is_lost"),
+    [
+        ("CUDA error: an illegal memory access was encountered", True),
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(...)`", True),
+        ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", True),
+        ("CUDA error: out of memory", False),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", False),
+        ("The size of tensor a (3) must match the size of tensor b (4)", False),
+    ],
+)
+def test_a_lost_gpu_is_told_from_a_full_one(text: str, is_lost: bool) -> None:
+    assert is_device_lost(RuntimeError(text)) is is_lost
