@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, func, select
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.events.records import Tier
+from worklist.facts import to_read
 from worklist.ordering.places import SortKey
 from worklist.ordering.tiers import TierOrder
 from worklist.orders import store as orders
@@ -25,7 +26,15 @@ _is_listed = item.c.listed_as < OFF_THE_LIST
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
 _ITEM = select(item).where(item.c.item_key == bindparam("key"))
 _LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
-_STUDY_COLUMNS = ("item_key", "study_instance_uid", "last_received_at", "modalities", "withdrawn", "done_by_hand")
+_STUDY_COLUMNS = (
+    "item_key",
+    "study_instance_uid",
+    "last_received_at",
+    "modalities",
+    "prior",
+    "withdrawn",
+    "done_by_hand",
+)
 _STUDIES = (
     select(*(study.c[n] for n in _STUDY_COLUMNS))
     .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
@@ -45,7 +54,8 @@ class ListedItem:
     """
     An item as it stands on the list.
 
-    Of the studies in `standing_uids` some image stands; those in `done_uids` were read before another one came.
+    Of the studies in `standing_uids` some image stands; those in `done_uids` were read before another one came, those
+    in `awaited_uids` are to be read.
     """
 
     place: SortKey
@@ -58,6 +68,7 @@ class ListedItem:
     study_instance_uids: tuple[str, ...]
     standing_uids: tuple[str, ...]
     done_uids: tuple[str, ...]
+    awaited_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
     order: OrderFacts | None
@@ -100,6 +111,7 @@ def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> 
         tuple([one.study_instance_uid for one in studies]),
         tuple([one.study_instance_uid for one in studies if not one.withdrawn]),
         tuple([one.study_instance_uid for one in studies if one.done_by_hand]),
+        tuple([one.study_instance_uid for one in to_read(studies) if not one.done_by_hand]),
         utc(max([one.last_received_at for one in studies])),
         tuple(sorted({modality for one in studies for modality in one.modalities})),
         order,

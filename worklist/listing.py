@@ -67,6 +67,7 @@ class Row(BaseModel):
     `explanation` is its place in one line, in nl, fr and en. `patient` and `accession_number` only where names may be
     shown; `other_patients` are those whose studies came under the same number: one of them has a wrong one.
     `studies_done` were called done before another study of the item came, or moved to it: that one is to be read.
+    `studies_to_read` are what *done* is said of: who says it sends back those that this row had.
     """
 
     rank: int | None
@@ -80,6 +81,7 @@ class Row(BaseModel):
     explanation: dict[str, str]
     study_instance_uids: tuple[str, ...]
     studies_done: tuple[str, ...] = ()
+    studies_to_read: tuple[str, ...] = ()
     modalities: tuple[str, ...]
     arrived_at: datetime
     ranked_at: datetime
@@ -222,6 +224,7 @@ def _row(
         ),
         study_instance_uids=item.study_instance_uids,
         studies_done=item.done_uids,
+        studies_to_read=item.awaited_uids,
         modalities=item.modalities,
         arrived_at=item.place.arrived_at,
         ranked_at=item.ranked_at,

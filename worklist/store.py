@@ -303,13 +303,16 @@ def is_listed(connection: Connection, item_key: str) -> bool | None:
     return connection.execute(select(_is_listed).where(item.c.item_key == item_key)).scalar_one_or_none()
 
 
-def set_done(connection: Connection, facts: ItemFacts, now: datetime) -> tuple[str, ...]:
-    """Take an item off the list because a reader says that it is read; return its studies that were not so before."""
-    uids = tuple(one.study_instance_uid for one in facts.to_read if not one.is_done)
-    connection.execute(update(study).where(study.c.study_instance_uid.in_(uids)).values(done_by_hand=True))
+def set_done(connection: Connection, study_instance_uids: Collection[str]) -> None:
+    """Write that studies are read because a reader says so; their items are to be closed, or ranked anew."""
+    where = study.c.study_instance_uid.in_(study_instance_uids)
+    connection.execute(update(study).where(where).values(done_by_hand=True))
+
+
+def close_item(connection: Connection, item_key: str, now: datetime) -> None:
+    """Take an item off the list of which every study that is to be read was called done."""
     values = {"done_by_hand": True, "listed_as": OFF_THE_LIST} | _changed(connection, now)
-    connection.execute(update(item).where(item.c.item_key == facts.item_key).values(values))
-    return uids
+    connection.execute(update(item).where(item.c.item_key == item_key).values(values))
 
 
 def set_undone(connection: Connection, study_instance_uids: Collection[str]) -> list[str]:

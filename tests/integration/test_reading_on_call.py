@@ -145,7 +145,7 @@ def test_opening_and_reporting_and_suspending_stop_it(how: str, night: Night) ->
         night.world.reading.open(uid(1), ANNA, "pacs")
         night.world.reading.hand_back(uid(1), ANNA)
     elif how == "done":
-        night.world.reading.done(uid(1), ANNA)
+        night.world.done(uid(1), ANNA)
     elif how == "report":
         with night.world.database.write() as connection:
             ending.end_reading(night.world.runtime, connection, uid(1), Standing.REPORTED, night.world.clock.now())
@@ -285,7 +285,7 @@ def test_a_flag_of_a_study_that_came_after_the_flagged_one_was_read_is_told_of(h
     assert [night.after(0), night.after(5)] == [0, 1]
     if how == "opened":
         world.reading.open("o_1", ANNA, "list")
-    world.reading.done("o_1", ANNA)
+    world.done("o_1", ANNA)
     world.clock.advance(60)
     world.tell(make_study(2, arrived_at=world.clock.now()), order_key="o_1")
     assert night.after(6) == 1  # what was flagged was read
@@ -293,3 +293,25 @@ def test_a_flag_of_a_study_that_came_after_the_flagged_one_was_read_is_told_of(h
 
     assert night.after(0) == night.after(4.9) == 1
     assert night.after(0.2) == 2
+
+
+@pytest.mark.parametrize("how", ["told before", "opened before", "not known before"])
+def test_a_flag_that_the_reader_had_not_seen_when_pressing_done_is_told_of(how: str, night: Night) -> None:
+    world = night.world
+    world.tell(make_study(1, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(1, 0.6))
+    if how != "not known before":
+        assert [night.after(0), night.after(5)] == [0, 1]
+    world.tell(make_study(2, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(2, 0.9))  # the louder flag: what is shown does not change when the other is read
+    if how == "opened before":
+        world.reading.open("o_1", ANNA, "list")
+        night.after(0)
+    world.clock.advance(20)
+    told = len(night.box.mails)
+    world.reading.done("o_1", ANNA, [uid(1)])
+    assert night.after(0) == night.after(4.9) == told
+    assert night.after(0.2) == told + 1
+
+    world.reading.done("o_1", ANNA, [uid(2)])
+    assert night.after(60) == told + 1

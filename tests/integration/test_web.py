@@ -90,6 +90,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
         "reason": "hyperdense region, bleeding possible, flagged by head",
         "study_instance_uids": [uid(1)],
         "studies_done": [],
+        "studies_to_read": [uid(1)],
         "modalities": ["CT"],
         "arrived_at": "2026-11-02T12:01:00Z",
         "ranked_at": "2026-11-02T12:01:00Z",

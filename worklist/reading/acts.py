@@ -28,6 +28,20 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """
+    What a *done* was about.
+
+    `covers` are the studies that are read by it, `left` those of the item that are still to be read: with one of them
+    the item stays on the list. `decision` is its number.
+    """
+
+    decision: int
+    covers: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """
     The acts of readers.
@@ -85,24 +99,46 @@ class Reading:
 
         self._decide(act)
 
-    def done(self, item_key: str, by: Reader) -> None:
-        """Say that an item is read, with the studies that it has now: it leaves the list without awaiting a report."""
+    def done(self, item_key: str, by: Reader, studies: Collection[str]) -> Done:
+        """
+        Say that studies of an item are read: without others it leaves the list, and awaits no report.
 
-        def act(connection: Connection, now: datetime) -> None:
-            """Close it."""
+        Parameters
+        ----------
+        item_key
+            Of the item.
+        by
+            Who says so.
+        studies
+            Those that the reader saw there. Of others nothing is said: one that came since is read by nobody, and all
+            goes on as if it had come a moment later.
+        """
+
+        def act(connection: Connection, now: datetime) -> Done:
+            """Write it down, and close the item or rank what is left of it."""
             _require_listed(connection, item_key)
             held = claims.held(connection, [item_key]).get(item_key)
             if held is not None and held.actor != by.actor:
                 raise ActRefusedError(Refusal.TAKEN)
+            awaits = store.item_facts(connection, item_key).awaits
+            covers = tuple(uid for uid in awaits if uid in studies)
+            left = tuple(uid for uid in awaits if uid not in studies)
+            if not covers:
+                raise ActRefusedError(Refusal.OTHER_STUDIES)
             reading = held.reading if held else None
             claims.drop(connection, item_key)
             calls.end(connection, item_key, WhyEnded.CLOSED)
-            covers = store.set_done(connection, store.item_facts(connection, item_key), now)
-            detail = {"reading": reading, "studies": list(covers)}
+            store.set_done(connection, covers)
+            if left:
+                Ranking(self.runtime).rank(connection, item_key)
+            else:
+                store.close_item(connection, item_key, now)
+            detail = {"reading": reading, "studies": list(covers), "left": list(left)}
             number = log.append(connection, Act.DONE, item_key, by, now, detail)
             announcing.closed(self.runtime, connection, item_key, reading, "by_hand", by, now, number)
+            return Done(number, covers, left)
 
-        self._decide(act)
+        return self._decide(act)
 
     def judge(self, item_key: str, by: Reader, judgement: Judgement, because: WhyWrong | None) -> int:
         """Agree or disagree with what AI has shown, or say why it is wrong; return the decision's number."""

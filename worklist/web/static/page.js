@@ -62,12 +62,13 @@ function follow() {
   };
 }
 
-function offerUndo(said, item) {
+function offerUndo(said, item, left) {
   const button = document.createElement("button");
   button.dataset.act = "undo";
   button.textContent = "Undo";
   said.dataset.item = item;
-  said.replaceChildren("Done: it left the list. ", button);
+  const more = left === 1 ? "1 study came that you had not seen, and is" : `${left} studies came that you had not seen, and are`;
+  said.replaceChildren(left ? `Done, but ${more} still to be read here. ` : "Done: it left the list. ", button);
   said.hidden = false;
 }
 
@@ -78,6 +79,8 @@ async function act(element) {
   const body = { reader: reader ? reader.value : "" };
   if (element.dataset.judgement) body.judgement = element.dataset.judgement;
   if (element.value) body.because = element.value;
+  // What this row had when it was pressed: of a study that came since nothing is said.
+  if (element.dataset.act === "done") body.studies = row.dataset.studies.split(" ");
   const said = document.getElementById("answer");
   try {
     const answer = await fetch(`/api/worklist/${path}`, {
@@ -86,10 +89,11 @@ async function act(element) {
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(SILENCE_MS),
     });
-    const refused = answer.ok ? "" : (await answer.json()).detail;
+    const told = answer.status === 204 ? {} : await answer.json();
+    const refused = answer.ok ? "" : told.detail;
     said.textContent = typeof refused === "string" ? refused : "not understood";
     said.hidden = answer.ok;
-    if (answer.ok && element.dataset.act === "done") offerUndo(said, row.dataset.item);
+    if (answer.ok && element.dataset.act === "done") offerUndo(said, row.dataset.item, told.studies_to_read.length);
   } catch {
     said.textContent = "No answer: this was perhaps not written down.";
     said.hidden = false;
