@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from voorrang.clock import utc
 from voorrang.database import Connection
@@ -17,15 +17,13 @@ from worklist.ordering.places import SortKey
 from worklist.ordering.tiers import TierOrder
 from worklist.orders import store as orders
 from worklist.orders.facts import OrderFacts
+from worklist.place_store import IN_ORDER, IS_LISTED, ORDER, place_of
 from worklist.states import ItemState
-from worklist.store import IN_ORDER, OFF_THE_LIST, ORDER, WITHOUT_PLACE, place_of
 from worklist.tables import item, study
-
-_is_listed = item.c.listed_as < OFF_THE_LIST
 
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
 _ITEM = select(item).where(item.c.item_key == bindparam("key"))
-_LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
+_LISTED = select(item).where(IS_LISTED).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
 _STUDY_COLUMNS = (
     "item_key",
     "study_instance_uid",
@@ -46,7 +44,6 @@ _CHANGED = (
     .where(item.c.change > bindparam("change"))
     .order_by(item.c.change)
 )
-_COUNT_WITHOUT_PLACE = select(func.count()).select_from(item).where(item.c.listed_as == WITHOUT_PLACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +134,6 @@ def changed_since(connection: Connection, change: int) -> list[ChangedItem]:
         )
         for row in rows
     ]
-
-
-def count_without_place(connection: Connection) -> int:
-    """Return how many items the list has that are not ranked: priors, which are few."""
-    return int(connection.execute(_COUNT_WITHOUT_PLACE).scalar_one())
 
 
 def _studies_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:

@@ -17,7 +17,7 @@ from voorrang.database import Connection, Database
 from voorrang.events.records import Tier
 from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
-from worklist import list_store, store
+from worklist import count_store, item_store, list_store
 from worklist.banners import banners, overload_banners
 from worklist.explaining import explain
 from worklist.order_without_ai import OrderWithoutAi
@@ -153,10 +153,10 @@ class Lister:
             read = marks(connection, [item.item_key for item in items])
             known = identity.look_up(connection, uids) if self.show_names else {}
             version = _version(connection)
-            total = self.without_ai.length + list_store.count_without_place(connection)
-            order_at = store.last_ranked_at(connection) or now
+            total = self.without_ai.length + count_store.without_place(connection)
+            order_at = count_store.last_ranked_at(connection) or now
             active = register.activations(connection)
-            expired = store.expired(connection)
+            expired = count_store.expired(connection)
         calibrations = load_activated(self.calibrations_dir, active)
         rows = [
             _row(
@@ -185,7 +185,7 @@ class Lister:
 
 
 def _version(connection: Connection) -> int:
-    changes = store.list_version(connection) + log.revision(connection)
+    changes = item_store.list_version(connection) + log.revision(connection)
     return changes * 1_000_000 + register.revision(connection)
 
 

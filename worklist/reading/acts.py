@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from voorrang.database import Connection
 from voorrang.events.reading_records import HowOpened, Judgement, WhyWrong
 from voorrang.runtime import Runtime
-from worklist import list_store, store
+from worklist import facts_store, item_store, list_store, study_store
 from worklist.ordering.places import SortKey
 from worklist.ranking import Ranking
 from worklist.reading import announcing, calls, claims, log, shown
@@ -75,7 +75,7 @@ class Reading:
         def act(connection: Connection, now: datetime) -> Claim:
             """Open the first."""
             for held in claims.held_by(connection, by.actor):
-                if store.is_listed(connection, held.item_key):
+                if item_store.is_listed(connection, held.item_key):
                     return claims.prolong(connection, held, now)
             item_key = _first_free(connection, by)
             if item_key is None:
@@ -120,7 +120,7 @@ class Reading:
             held = claims.held(connection, [item_key]).get(item_key)
             if held is not None and held.actor != by.actor:
                 raise ActRefusedError(Refusal.TAKEN)
-            awaits = store.item_facts(connection, item_key).awaits
+            awaits = facts_store.item_facts(connection, item_key).awaits
             covers = tuple(uid for uid in awaits if uid in studies)
             left = tuple(uid for uid in awaits if uid not in studies)
             if not covers:
@@ -128,11 +128,11 @@ class Reading:
             reading = held.reading if held else None
             claims.drop(connection, item_key)
             calls.end(connection, item_key, WhyEnded.CLOSED)
-            store.set_done(connection, covers)
+            study_store.set_done(connection, covers)
             if left:
                 Ranking(self.runtime).rank(connection, item_key)
             else:
-                store.close_item(connection, item_key, now)
+                item_store.close_item(connection, item_key, now)
             detail = {"reading": reading, "studies": list(covers), "left": list(left)}
             number = log.append(connection, Act.DONE, item_key, by, now, detail)
             announcing.closed(self.runtime, connection, item_key, reading, "by_hand", by, now, number)
@@ -216,10 +216,10 @@ class Reading:
 
     def _reopen(self, connection: Connection, done: Decision, by: Reader, now: datetime) -> None:
         """Put back what a *done* covered, wherever its studies are by now."""
-        item_keys = store.set_undone(connection, _covered(connection, done))
+        item_keys = study_store.set_undone(connection, _covered(connection, done))
         for item_key in item_keys:
             Ranking(self.runtime).rank(connection, item_key)
-            if store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
+            if item_store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
                 self._open(connection, item_key, by, "list", now)
 
     def _decide(self, act: Callable[[Connection, datetime], T]) -> T:
@@ -232,7 +232,7 @@ class Reading:
 
 
 def _require_known(connection: Connection, item_key: str) -> bool:
-    is_listed = store.is_listed(connection, item_key)
+    is_listed = item_store.is_listed(connection, item_key)
     if is_listed is None:
         raise ActRefusedError(Refusal.UNKNOWN_ITEM)
     return is_listed
@@ -248,7 +248,7 @@ def _covered(connection: Connection, done: Decision) -> Collection[str]:
     if covers is not None:
         return covers
     # One of the version before: it covered what the item had.
-    return [study.study_instance_uid for study in store.item_facts(connection, done.item_key).studies]
+    return [study.study_instance_uid for study in facts_store.item_facts(connection, done.item_key).studies]
 
 
 def _first_free(connection: Connection, by: Reader) -> str | None:

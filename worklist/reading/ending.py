@@ -7,7 +7,7 @@ from datetime import datetime
 from voorrang.database import Connection
 from voorrang.events.reading_records import WhyClosed
 from voorrang.runtime import Runtime
-from worklist import store
+from worklist import facts_store
 from worklist.minutes import history
 from worklist.orders.facts import Standing
 from worklist.reading import announcing, calls, claims, log, shown
@@ -63,7 +63,7 @@ def follow_studies(runtime: Runtime, connection: Connection, before: str, after:
     Called before the new item is ranked; an item that still has studies keeps what it has. Who has the new item keeps
     it: a reading that meets another one there ends.
     """
-    if before == after or store.item_facts(connection, before).studies:
+    if before == after or facts_store.item_facts(connection, before).studies:
         return
     now = runtime.clock.now()
     shown.follow(connection, before, after)

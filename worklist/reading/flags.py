@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from voorrang.database import Connection
-from worklist import store
+from worklist import item_store
 from worklist.reading import calls, log, shown
 from worklist.reading.calls import Call
 from worklist.reading.escalating import CallState, WhyEnded
@@ -46,7 +46,9 @@ def new_flags(connection: Connection, pathways: Collection[str], now: datetime) 
         for flag in flags
         if (call := known.get(flag.key)) is None or _is_anew(lines.get(flag.item_key, ()), call, flag)
     ]
-    return [flag for flag in fresh if not store.is_listed(connection, flag.item_key) or moves(connection, *flag.key)]
+    return [
+        flag for flag in fresh if not item_store.is_listed(connection, flag.item_key) or moves(connection, *flag.key)
+    ]
 
 
 def _dones(lines: Sequence[Decision]) -> list[Decision]:
@@ -82,5 +84,5 @@ def _is_anew(lines: Sequence[Decision], call: Call, flag: UnreadFlag) -> bool:
 
 def moves(connection: Connection, item_key: str, pathway: str, model_id: str) -> bool:
     """Tell whether a flag moves its item: of what is only displayed nobody is told."""
-    views = store.view_of(connection, item_key)
+    views = item_store.view_of(connection, item_key)
     return any(view["lift"] and (view["pathway"], view["model_id"]) == (pathway, model_id) for view in views)

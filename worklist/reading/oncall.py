@@ -13,7 +13,7 @@ from voorrang.logs import get_logger
 from voorrang.metrics import ESCALATIONS
 from voorrang.pathways.pathway import EscalationRule
 from voorrang.runtime import Runtime
-from worklist import store
+from worklist import facts_store, item_store
 from worklist.reading import announcing, calls, claims, log, shown
 from worklist.reading.calls import Call
 from worklist.reading.deciding import decide
@@ -131,12 +131,12 @@ class OnCall:
 def _begin(connection: Connection, rule: EscalationRule, flag: UnreadFlag, now: datetime) -> None:
     item_key = flag.item_key
     lines = log.decisions(connection, [item_key]).get(item_key, [])
-    studies = store.item_facts(connection, item_key).studies
+    studies = facts_store.item_facts(connection, item_key).studies
     finding = Finding(
         flagged_at=flag.flagged_at,
         unread_since=flag.unread_since,
         last_received_at=max((study.last_received_at for study in studies), default=flag.flagged_at),
-        is_listed=store.is_listed(connection, item_key) is True,
+        is_listed=item_store.is_listed(connection, item_key) is True,
         opened_since=opened_since(lines, flag.flagged_at),
     )
     why = why_not(rule, finding, now)
@@ -158,7 +158,7 @@ def _standing(connection: Connection, call: Call, now: datetime) -> Standing:
         due_at=call.next_at,
         step=call.step,
         limited=call.limited,
-        is_listed=store.is_listed(connection, call.item_key) is True,
+        is_listed=item_store.is_listed(connection, call.item_key) is True,
         is_flagged=shown.is_flagged(connection, *key) and moves(connection, *key),
         is_being_read=call.item_key in claims.held(connection, [call.item_key]),
         told_this_hour=log.count_since(connection, Act.CALLED, call.model_id, now - HOUR),

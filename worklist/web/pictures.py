@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, HTTPException, Query, Response
 
 from voorrang.archive import PictureFolder
 from voorrang.database import Database
-from worklist import store
+from worklist import item_store
 from worklist.pictures import numbered_picture, version_of
 
 PNG = "image/png"
@@ -40,7 +40,7 @@ def picture_routes(database: Database, folder: PictureFolder) -> APIRouter:
     ) -> Response:
         """Return the picture: 404 where there is none, or where `v` names one that no longer is this finding's."""
         with database.read() as connection:
-            locator = numbered_picture(store.view_of(connection, item_key), number)
+            locator = numbered_picture(item_store.view_of(connection, item_key), number)
         if locator is None or (v is not None and v != version_of(locator)):
             raise HTTPException(404, "no such picture")
         try:
