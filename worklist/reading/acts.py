@@ -146,6 +146,8 @@ class Reading:
         def act(connection: Connection, now: datetime) -> int:
             """Write the judgement with what it is about."""
             _require_known(connection, item_key)
+            if not facts_store.item_facts(connection, item_key).studies:
+                raise ActRefusedError(Refusal.MOVED)
             ai_shown = shown.shown_now(connection, item_key)
             if not ai_shown:
                 raise ActRefusedError(Refusal.NOTHING_SHOWN)
@@ -157,11 +159,26 @@ class Reading:
 
         return self._decide(act)
 
-    def undo(self, item_key: str, by: Reader) -> int:
-        """Take back one's last judgement or *done*; what was written stays. Return the decision that is undone."""
+    def undo(self, asked_key: str, by: Reader) -> int:
+        """
+        Take back one's last judgement or *done*; what was written stays.
+
+        Parameters
+        ----------
+        asked_key
+            Of the item that has the studies now, or that had them when it was said.
+        by
+            Whose act it was.
+
+        Returns
+        -------
+        int
+            The decision that is undone.
+        """
 
         def act(connection: Connection, now: datetime) -> int:
             """Find it, and do the opposite."""
+            item_key = _where_it_goes_on(connection, asked_key)
             lines = log.decisions(connection, [item_key]).get(item_key, [])
             before = log.undone(lines)
             mine = [x for x in lines if x.actor == by.actor and x.id not in before and x.act in (Act.JUDGED, Act.DONE)]
@@ -241,6 +258,13 @@ def _require_known(connection: Connection, item_key: str) -> bool:
 def _require_listed(connection: Connection, item_key: str) -> None:
     if not _require_known(connection, item_key):
         raise ActRefusedError(Refusal.CLOSED)
+
+
+def _where_it_goes_on(connection: Connection, item_key: str) -> str:
+    """Return the item that is spoken of by a key of before: there alone it is known what was taken back already."""
+    if facts_store.item_facts(connection, item_key).studies:
+        return item_key
+    return log.followed_to(connection, item_key)
 
 
 def _covered(connection: Connection, done: Decision) -> Collection[str]:

@@ -42,6 +42,12 @@ class Act(StrEnum):
 
 
 _FOLLOWING = (Act.JUDGED, Act.DONE, Act.UNDONE, Act.FOLLOWED)  # what is known of studies wherever they move
+_FOLLOWED = (
+    select(decision.c.item_key)
+    .where(decision.c.act == Act.FOLLOWED.value, decision.c.detail["from"].as_string() == bindparam("key"))
+    .order_by(decision.c.id.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,17 @@ def decisions(connection: Connection, item_keys: Collection[str]) -> dict[str, l
         found[line.item_key].append(line)
     _add_earlier(connection, found)
     return found
+
+
+def followed_to(connection: Connection, item_key: str) -> str:
+    """Return the key under which what was said of the studies of an item goes on, since they moved; else its own."""
+    seen = {item_key}
+    while (after := connection.execute(_FOLLOWED, {"key": item_key}).scalar_one_or_none()) is not None:
+        if after in seen:  # they came back
+            break
+        seen.add(after)
+        item_key = after
+    return item_key
 
 
 def _about(connection: Connection, item_keys: Collection[str]) -> list[Decision]:
