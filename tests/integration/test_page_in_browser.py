@@ -231,3 +231,17 @@ def test_done_is_about_the_studies_that_the_row_had_when_it_was_pressed(browser:
             expect(row).to_have_count(0, timeout=PATIENCE_MS)
             expect(said).to_contain_text("Done: it left the list", timeout=PATIENCE_MS)
             page.close()
+
+
+def test_a_list_that_answers_slower_than_it_changes_is_shown_all_the_same(page: Page, world: World) -> None:
+    """Each answer comes after the next change was heard of: older than what is wanted, newer than the page."""
+    page.evaluate("window.held = []; window.fetch = () => new Promise((answer) => window.held.push(answer)); void 0")
+    page.evaluate("void refresh(); void refresh()")
+    page.evaluate("held[0](new Response('<table><tr><td>the first answer</td></tr></table>'))")
+    expect(page.get_by_text("the first answer")).to_be_visible()
+
+    page.wait_for_function("held.length === 2")  # what was wanted meanwhile is asked for then
+    page.evaluate("held[1](new Response('<table><tr><td>the second answer</td></tr></table>'))")
+    expect(page.get_by_text("the second answer")).to_be_visible()
+    page.evaluate("void refresh()")
+    page.wait_for_function("held.length === 3")

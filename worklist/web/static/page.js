@@ -8,7 +8,8 @@ const following = document.getElementById("following");
 let heardAt = Date.now();
 let heardClock = "";
 let shown = "";
-let wanted = 0;
+let isAsking = false;
+let isWanted = false;
 
 function shownTime() {
   const time = list.querySelector(".order time");
@@ -27,7 +28,19 @@ function setGone(isGone) {
 }
 
 async function refresh() {
-  const mine = ++wanted;
+  // One question at a time: were each new one to take the place of the last, a list that changes faster than it is
+  // answered would never be drawn. What is wanted meanwhile is asked for when the answer is there.
+  isWanted = true;
+  if (isAsking) return;
+  isAsking = true;
+  while (isWanted) {
+    isWanted = false;
+    await ask();
+  }
+  isAsking = false;
+}
+
+async function ask() {
   try {
     // Rows that need not move stay where the reader saw them: the list is told which those are.
     const before = Array.from(list.querySelectorAll("[data-item]"), (row) => row.dataset.item).join(" ");
@@ -35,14 +48,13 @@ async function refresh() {
     const answer = await fetch(`/rows${location.search}`, { headers, cache: "no-store", signal: AbortSignal.timeout(SILENCE_MS) });
     if (!answer.ok) throw new Error(String(answer.status));
     const rows = await answer.text();
-    if (mine !== wanted) return;
     if (rows !== shown) list.innerHTML = rows;
     shown = rows;
     heardAt = Date.now();
     following.textContent = "following";
     setGone(false);
   } catch {
-    if (mine === wanted) setGone(true);
+    setGone(true);
   }
 }
 
