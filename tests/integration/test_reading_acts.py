@@ -398,3 +398,13 @@ def test_a_model_that_was_suspended_meanwhile_moves_nothing_that_is_put_back(wor
 
     assert world.order() == [1, 2, 3]
     assert not any(view.flagged for view in world.row(3).pathways)
+
+
+def test_a_clock_that_is_put_back_lets_nobody_keep_an_item_for_longer(world: World) -> None:
+    world.reading.open(uid(1), ANNA, "list")
+    world.clock.advance(-86_400)
+    world.reading.expire()
+    assert refused(world.reading.open, uid(1), BRAM, "list") is Refusal.TAKEN
+    world.clock.advance(60 * CLAIM_MINUTES)
+
+    assert world.reading.open(uid(1), BRAM, "list").actor == "bram"

@@ -49,6 +49,7 @@ def end_reading(runtime: Runtime, connection: Connection, item_key: str, why: St
 
 def expire(runtime: Runtime, connection: Connection, now: datetime) -> None:
     """End the claims whose time is over: the next reader need not wait for somebody who went home."""
+    claims.shorten(connection, now)
     for held in claims.over(connection, now):
         claims.drop(connection, held.item_key)
         number = log.append(connection, Act.EXPIRED, held.item_key, ITSELF, now, {"reading": held.reading})
