@@ -315,3 +315,12 @@ def test_a_flag_that_the_reader_had_not_seen_when_pressing_done_is_told_of(how: 
 
     world.reading.done("o_1", ANNA, [uid(2)])
     assert night.after(60) == told + 1
+
+
+def test_messages_of_a_clock_that_was_ahead_are_not_those_of_this_hour(night: Night) -> None:
+    night.flag(1, 2, 3)
+    assert [night.after(0), night.after(5)] == [0, 3]
+    night.world.clock.advance(-86_400)
+    night.flag(4)
+
+    assert [night.after(0), night.after(5)] == [3, 4]

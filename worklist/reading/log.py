@@ -150,9 +150,9 @@ def revision(connection: Connection) -> int:
     return int(connection.execute(_LAST).scalar_one())
 
 
-def count_since(connection: Connection, act: Act, model_id: str, since: datetime) -> int:
-    """Return how many lines of a kind there are about a model since a time."""
-    query = select(decision.c.detail).where(decision.c.act == act.value, decision.c.at > since)
+def count_between(connection: Connection, act: Act, model_id: str, since: datetime, until: datetime) -> int:
+    """Return how many lines of a kind there are about a model after a time, up to another: not of a clock ahead."""
+    query = select(decision.c.detail).where(decision.c.act == act.value, decision.c.at > since, decision.c.at <= until)
     return sum(1 for detail in connection.execute(query).scalars() if detail.get("model_id") == model_id)
 
 

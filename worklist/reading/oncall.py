@@ -161,5 +161,5 @@ def _standing(connection: Connection, call: Call, now: datetime) -> Standing:
         is_listed=item_store.is_listed(connection, call.item_key) is True,
         is_flagged=shown.is_flagged(connection, *key) and moves(connection, *key),
         is_being_read=call.item_key in claims.held(connection, [call.item_key]),
-        told_this_hour=log.count_since(connection, Act.CALLED, call.model_id, now - HOUR),
+        told_this_hour=log.count_between(connection, Act.CALLED, call.model_id, now - HOUR, now),
     )
