@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
 
 from voorrang.archive import PictureFolder
 from voorrang.database import Database
@@ -33,7 +33,7 @@ def picture_routes(database: Database, folder: PictureFolder) -> APIRouter:
 
     @router.get("/api/worklist/{item_key}/findings/{number}/picture", response_class=Response)
     def picture(
-        item_key: str,
+        item_key: Annotated[str, Path(pattern="^[^\\x00]{1,64}$")],  # PostgreSQL knows no NUL
         number: int,
         v: Annotated[str | None, Query()] = None,
         if_none_match: Annotated[str | None, Header()] = None,
