@@ -324,3 +324,28 @@ def test_messages_of_a_clock_that_was_ahead_are_not_those_of_this_hour(night: Ni
     night.flag(4)
 
     assert [night.after(0), night.after(5)] == [3, 4]
+
+
+def test_a_flag_of_a_study_that_came_after_its_order_was_handed_back_is_told_of(night: Night) -> None:
+    world = night.world
+    world.tell(make_study(1, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(1, 0.9))
+    assert [night.after(0), night.after(5)] == [0, 1]
+    world.reading.open("o_1", ANNA, "list")
+    world.reading.hand_back("o_1", ANNA)
+    assert night.after(10) == 1
+    world.tell(make_study(2, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(2, 0.95))
+
+    assert night.after(0) == night.after(4.9) == 1
+    assert night.after(0.2) == 2
+
+
+def test_what_was_seen_and_handed_back_is_not_told_again_for_more_images_of_it(night: Night) -> None:
+    night.flag(1)
+    assert [night.after(0), night.after(5)] == [0, 1]
+    night.world.reading.open(uid(1), ANNA, "list")
+    night.world.reading.hand_back(uid(1), ANNA)
+    night.world.tell(make_answer(1, 0.95, revision=2))
+
+    assert night.after(0) == night.after(6) == night.after(60) == 1

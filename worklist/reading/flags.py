@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from voorrang.database import Connection
-from worklist import item_store
+from worklist import facts_store, item_store
 from worklist.reading import calls, log, shown
 from worklist.reading.calls import Call
 from worklist.reading.escalating import CallState, WhyEnded
@@ -44,7 +44,7 @@ def new_flags(connection: Connection, pathways: Collection[str], now: datetime) 
     fresh = [
         flag
         for flag in flags
-        if (call := known.get(flag.key)) is None or _is_anew(lines.get(flag.item_key, ()), call, flag)
+        if (call := known.get(flag.key)) is None or _is_anew(connection, lines.get(flag.item_key, ()), call, flag)
     ]
     return [
         flag for flag in fresh if not item_store.is_listed(connection, flag.item_key) or moves(connection, *flag.key)
@@ -73,13 +73,25 @@ def opened_since(lines: Sequence[Decision], flagged_at: datetime) -> bool:
     return any(line.act is Act.OPENED and line.at >= flagged_at and line.id > begin for line in lines)
 
 
-def _is_anew(lines: Sequence[Decision], call: Call, flag: UnreadFlag) -> bool:
-    """Tell whether a flag was gone and is back, or is of a study that was not read with what was flagged before."""
+def _is_anew(connection: Connection, lines: Sequence[Decision], call: Call, flag: UnreadFlag) -> bool:
+    """Tell whether a flag was gone and is back, or is of a study that nobody saw with what was flagged before."""
     if call.state is CallState.WAITING or flag.unread_since <= call.flagged_at:
         return False
     if call.why is WhyEnded.UNFLAGGED:
         return True
-    return any(call.flagged_at <= done.at <= flag.unread_since for done in _dones(lines))
+    if any(call.flagged_at <= done.at <= flag.unread_since for done in _dones(lines)):
+        return True
+    seen = [line.at for line in lines if line.act in (Act.OPENED, Act.ACKNOWLEDGED)]
+    came_at = _came_at(connection, flag)
+    return came_at is not None and came_at > max([call.flagged_at, *seen])
+
+
+def _came_at(connection: Connection, flag: UnreadFlag) -> datetime | None:
+    """Return when the study of a flag began to come; None where it is not known which that is."""
+    series = shown.flagged_series(connection, *flag.key)
+    studies = facts_store.item_facts(connection, flag.item_key).studies
+    mine = (one for one in studies if series in {claim.series_instance_uid for claim in one.claims})
+    return next((one.first_received_at for one in mine), None)
 
 
 def moves(connection: Connection, item_key: str, pathway: str, model_id: str) -> bool:
