@@ -349,3 +349,23 @@ def test_what_was_seen_and_handed_back_is_not_told_again_for_more_images_of_it(n
     night.world.tell(make_answer(1, 0.95, revision=2))
 
     assert night.after(0) == night.after(6) == night.after(60) == 1
+
+
+def test_a_call_that_waits_goes_with_its_study_to_an_order_that_was_opened_before(night: Night) -> None:
+    world = night.world
+    world.tell(make_study(1, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(1, 0.9))
+    assert [night.after(0), night.after(5)] == [0, 1]
+    came_at = world.clock.now()
+    night.flag(2)
+    assert night.after(0) == 1
+    world.clock.advance(60)
+    world.reading.open("o_1", ANNA, "list")
+    world.reading.hand_back("o_1", ANNA)
+    world.tell(make_study(2, version=2, arrived_at=came_at), order_key="o_1")  # its number was corrected
+    assert night.after(3.9) == 1
+    assert night.after(0.2) == 2
+    assert "reference 2" in night.box.mails[-1]["Subject"]
+
+    world.reading.acknowledge_call(2, ANNA)
+    assert night.after(60) == 2
