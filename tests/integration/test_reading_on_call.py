@@ -369,3 +369,27 @@ def test_a_call_that_waits_goes_with_its_study_to_an_order_that_was_opened_befor
 
     world.reading.acknowledge_call(2, ANNA)
     assert night.after(60) == 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"escalation_webhook": "http://127.0.0.1:99999/call"},
+        {"escalation_webhook": "http://[hospital.example/call"},
+        {"escalation_webhook": "http://hospital..example/call"},
+        {"escalation_smtp": "mail..example:25"},
+        {"escalation_to": "on-call@hospital.example\nX: y"},
+    ],
+)
+def test_an_address_that_is_none_fails_and_ends_nothing(changed: dict[str, str], night: Night) -> None:
+    way = "webhook" if "escalation_webhook" in changed else "email"
+    before = ESCALATIONS.labels(way, "failed")._value.get()
+    settings = night.world.runtime.settings.model_copy(update=changed)
+    night.on_call = OnCall(night.world.runtime, channels(settings))
+    night.flag(1)
+    night.after(0)
+    night.after(5)
+
+    assert ESCALATIONS.labels(way, "failed")._value.get() == before + 1
+    (event,) = night.world.announced("finding-escalated")
+    assert event.data.channels == (("email",) if way == "webhook" else ("webhook",))
