@@ -65,7 +65,9 @@ def standing(connection: Connection, study_instance_uid: str) -> Place | None:
         why = row.settled_why.replace("_", " ")
         words = f"{row.standing}, {why}" if why != row.standing else why
         return Place(None, state, row.provisional, words)
-    if row.done_by_hand:
+    # Another study of the item may still be to be read: that one has the place.
+    query = select(study.c.done_by_hand).where(study.c.study_instance_uid == study_instance_uid)
+    if row.done_by_hand or connection.execute(query).scalar_one():
         return Place(None, state, row.provisional, "called done by a reader")
     place = None if state is ItemState.PRIOR else place_store.rank_of(connection, place_store.place_of(row))
     return Place(place, state, row.provisional)

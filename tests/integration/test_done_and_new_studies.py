@@ -269,3 +269,12 @@ def test_where_says_that_a_study_was_called_done(world: World) -> None:
 
     with world.database.read() as connection:
         assert waits(connection, uid(1)) == ["nothing: called done by a reader"]
+
+
+def test_where_says_so_too_when_another_study_keeps_the_order_on_the_list(world: World) -> None:
+    world.tell(make_study(2), order_key=ORDER)
+    world.reading.done(ORDER, ANNA, [uid(1)])
+
+    with world.database.read() as connection:
+        assert waits(connection, uid(1)) == ["nothing: called done by a reader"]
+        assert waits(connection, uid(2)) == ["nothing: read order 1"]
