@@ -408,3 +408,12 @@ def test_a_clock_that_is_put_back_lets_nobody_keep_an_item_for_longer(world: Wor
     world.clock.advance(60 * CLAIM_MINUTES)
 
     assert world.reading.open(uid(1), BRAM, "list").actor == "bram"
+
+
+def test_what_was_handed_back_comes_last_also_once_it_was_judged(world: World) -> None:
+    assert world.reading.open_next(ANNA).item_key == uid(3)
+    world.reading.hand_back(uid(3), ANNA)
+    world.reading.judge(uid(3), ANNA, "agree", None)
+    world.reading.undo(uid(3), ANNA)
+
+    assert world.reading.open_next(ANNA).item_key == uid(1)

@@ -297,7 +297,9 @@ def _first_free(connection: Connection, by: Reader) -> str | None:
 
 def _is_put_aside(lines: Sequence[Decision], by: Reader, place: SortKey) -> bool:
     """Tell whether a reader handed an item back last, and nothing has moved it up since: no flag, no order, no cap."""
-    last = next((line for line in reversed(lines) if line.actor == by.actor), None)
+    # What a reader says of AI afterwards, from the row, is no sign of wanting the exam.
+    wanting = (Act.OPENED, Act.HANDED_BACK, Act.DONE)
+    last = next((line for line in reversed(lines) if line.actor == by.actor and line.act in wanting), None)
     if last is None or last.act is not Act.HANDED_BACK:
         return False
     before: list[float] | None = last.detail.get("place")
