@@ -124,3 +124,19 @@ def test_a_row_whose_studies_have_moved_is_not_judged(world: World) -> None:
 
     assert caught.value.refusal is Refusal.MOVED
     assert world.announced("finding-judged") == []
+
+
+def test_who_reads_what_is_left_of_an_order_keeps_it_when_that_moves_to_another(world: World) -> None:
+    world.tell(make_study(2), order_key="o_two")
+    world.tell(make_study(3), order_key="o_two")
+    world.reading.done("o_two", ANNA, [uid(2)])
+    reading = world.reading.open("o_two", BRAM, "list").reading
+    world.tell(make_study(3, version=2), order_key="o_three")  # its number was corrected
+
+    mark = world.row(3).reading
+    assert (world.row(3).item_key, mark.reader if mark else "") == ("o_three", "bram")
+    with pytest.raises(ActRefusedError) as caught:
+        world.reading.open("o_three", ANNA, "list")
+    assert caught.value.refusal is Refusal.TAKEN
+    world.done("o_three", BRAM)
+    assert [event.data.reading for event in world.announced("reading-closed")] == [None, reading]
