@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from voorrang.events.records import FindingsScored, Tier
 from worklist.orders.facts import OrderFacts, ReportFacts, Settled, settled
@@ -57,6 +59,30 @@ class StudyFacts:
     is_done: bool = False
 
 
+class StandingStudy(Protocol):
+    """Says of a study whether it is a prior, and with anything true that none of its images stands."""
+
+    @property
+    def prior(self) -> bool:
+        """Whether it is a prior."""
+        ...
+
+    @property
+    def withdrawn(self) -> Any:
+        """Why none of its images stands."""
+        ...
+
+
+S = TypeVar("S", bound=StandingStudy)
+
+
+def to_read(studies: Iterable[S]) -> tuple[S, ...]:
+    """Return those of an item's studies that a reader reads: that stand and are no priors, where there are such."""
+    mine = tuple(studies)
+    standing = tuple(study for study in mine if not study.withdrawn) or mine
+    return tuple(study for study in standing if not study.prior) or standing
+
+
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
     """One item: what gets one report."""
@@ -75,9 +101,13 @@ class ItemFacts:
 
     @property
     def to_read(self) -> tuple[StudyFacts, ...]:
-        """The studies that a reader reads: those that stand and are no priors, where there are such."""
-        standing = tuple(study for study in self.studies if study.withdrawn is None) or self.studies
-        return tuple(study for study in standing if not study.prior) or standing
+        """The studies that a reader reads, also those that were called done."""
+        return to_read(self.studies)
+
+    @property
+    def awaits(self) -> tuple[str, ...]:
+        """The studies that are to be read and that nobody called done."""
+        return tuple(study.study_instance_uid for study in self.to_read if not study.is_done)
 
     @property
     def is_done(self) -> bool:

@@ -9,7 +9,7 @@ from voorrang.consuming import Handler
 from voorrang.database import Connection
 from voorrang.events.envelope import Event
 from voorrang.runtime import Runtime
-from worklist import store
+from worklist import answer_store, study_store
 from worklist.orders.handlers import order_handlers
 from worklist.ranking import Ranking, begin_latency, observe_latency
 from worklist.reading.ending import follow_studies
@@ -24,8 +24,8 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
 
         def put(connection: Connection) -> None:
             """Write the study."""
-            before = store.item_key_of(connection, event.data.study_instance_uid)
-            keys = store.put_study(connection, event)
+            before = study_store.item_key_of(connection, event.data.study_instance_uid)
+            keys = study_store.put_study(connection, event)
             follow_studies(runtime, connection, before or keys[0], keys[0])
             for item_key in keys:
                 ranking.rank(connection, item_key)
@@ -37,7 +37,7 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
 
         def put(connection: Connection) -> None:
             """Write the answer."""
-            store.put_answer(connection, event.data)
+            answer_store.put_answer(connection, event.data)
 
         # A pathway that is not ours makes no label: the name comes from the network.
         pathway = runtime.pathways.get(event.data.pathway)
@@ -51,7 +51,7 @@ def handlers(runtime: Runtime, ranking: Ranking) -> Mapping[str, Handler]:
 
         def put(connection: Connection) -> None:
             """Write the confirmation."""
-            store.put_confirmation(connection, event.data)
+            answer_store.put_confirmation(connection, event.data)
 
         _put_and_rank(runtime, ranking, event, put)
 
@@ -78,7 +78,7 @@ def _put_and_rank(runtime: Runtime, ranking: Ranking, event: Event[Any], put: Ca
     def act(connection: Connection) -> None:
         nonlocal ranked
         put(connection)
-        item_key = store.item_key_of(connection, event.data.study_instance_uid)
+        item_key = study_store.item_key_of(connection, event.data.study_instance_uid)
         if item_key is not None:
             ranking.rank(connection, item_key)
             ranked = True

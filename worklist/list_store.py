@@ -7,25 +7,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from voorrang.clock import utc
 from voorrang.database import Connection
 from voorrang.events.records import Tier
+from worklist.facts import to_read
 from worklist.ordering.places import SortKey
 from worklist.ordering.tiers import TierOrder
 from worklist.orders import store as orders
 from worklist.orders.facts import OrderFacts
+from worklist.place_store import IN_ORDER, IS_LISTED, ORDER, place_of
 from worklist.states import ItemState
-from worklist.store import IN_ORDER, OFF_THE_LIST, ORDER, WITHOUT_PLACE, place_of
 from worklist.tables import item, study
-
-_is_listed = item.c.listed_as < OFF_THE_LIST
 
 # Made once: making a statement, and the key by which SQLAlchemy finds it compiled, costs more than running it.
 _ITEM = select(item).where(item.c.item_key == bindparam("key"))
-_LISTED = select(item).where(_is_listed).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
-_STUDY_COLUMNS = ("item_key", "study_instance_uid", "last_received_at", "modalities", "withdrawn", "done_by_hand")
+_LISTED = select(item).where(IS_LISTED).order_by(*ORDER).limit(bindparam("limit")).offset(bindparam("offset"))
+_STUDY_COLUMNS = (
+    "item_key",
+    "study_instance_uid",
+    "last_received_at",
+    "modalities",
+    "prior",
+    "withdrawn",
+    "done_by_hand",
+)
 _STUDIES = (
     select(*(study.c[n] for n in _STUDY_COLUMNS))
     .where(study.c.item_key.in_(bindparam("keys", expanding=True)))
@@ -37,7 +44,6 @@ _CHANGED = (
     .where(item.c.change > bindparam("change"))
     .order_by(item.c.change)
 )
-_COUNT_WITHOUT_PLACE = select(func.count()).select_from(item).where(item.c.listed_as == WITHOUT_PLACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,8 @@ class ListedItem:
     """
     An item as it stands on the list.
 
-    Of the studies in `standing_uids` some image stands; those in `done_uids` were read before another one came.
+    Of the studies in `standing_uids` some image stands; those in `done_uids` were read before another one came, those
+    in `awaited_uids` are to be read.
     """
 
     place: SortKey
@@ -58,6 +65,7 @@ class ListedItem:
     study_instance_uids: tuple[str, ...]
     standing_uids: tuple[str, ...]
     done_uids: tuple[str, ...]
+    awaited_uids: tuple[str, ...]
     last_received_at: datetime
     modalities: tuple[str, ...]
     order: OrderFacts | None
@@ -100,6 +108,7 @@ def _listed_item(row: Any, studies: Sequence[Any], order: OrderFacts | None) -> 
         tuple([one.study_instance_uid for one in studies]),
         tuple([one.study_instance_uid for one in studies if not one.withdrawn]),
         tuple([one.study_instance_uid for one in studies if one.done_by_hand]),
+        tuple([one.study_instance_uid for one in to_read(studies) if not one.done_by_hand]),
         utc(max([one.last_received_at for one in studies])),
         tuple(sorted({modality for one in studies for modality in one.modalities})),
         order,
@@ -125,11 +134,6 @@ def changed_since(connection: Connection, change: int) -> list[ChangedItem]:
         )
         for row in rows
     ]
-
-
-def count_without_place(connection: Connection) -> int:
-    """Return how many items the list has that are not ranked: priors, which are few."""
-    return int(connection.execute(_COUNT_WITHOUT_PLACE).scalar_one())
 
 
 def _studies_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:

@@ -17,7 +17,7 @@ from voorrang.database import Connection, Database
 from voorrang.events.records import Tier
 from voorrang.pathways.pathway import Pathway
 from voorrang.statement import RESEARCH
-from worklist import list_store, store
+from worklist import count_store, item_store, list_store
 from worklist.banners import banners, overload_banners
 from worklist.explaining import explain
 from worklist.order_without_ai import OrderWithoutAi
@@ -67,6 +67,7 @@ class Row(BaseModel):
     `explanation` is its place in one line, in nl, fr and en. `patient` and `accession_number` only where names may be
     shown; `other_patients` are those whose studies came under the same number: one of them has a wrong one.
     `studies_done` were called done before another study of the item came, or moved to it: that one is to be read.
+    `studies_to_read` are what *done* is said of: who says it sends back those that this row had.
     """
 
     rank: int | None
@@ -80,6 +81,7 @@ class Row(BaseModel):
     explanation: dict[str, str]
     study_instance_uids: tuple[str, ...]
     studies_done: tuple[str, ...] = ()
+    studies_to_read: tuple[str, ...] = ()
     modalities: tuple[str, ...]
     arrived_at: datetime
     ranked_at: datetime
@@ -151,10 +153,10 @@ class Lister:
             read = marks(connection, [item.item_key for item in items])
             known = identity.look_up(connection, uids) if self.show_names else {}
             version = _version(connection)
-            total = self.without_ai.length + list_store.count_without_place(connection)
-            order_at = store.last_ranked_at(connection) or now
+            total = self.without_ai.length + count_store.without_place(connection)
+            order_at = count_store.last_ranked_at(connection) or now
             active = register.activations(connection)
-            expired = store.expired(connection)
+            expired = count_store.expired(connection)
         calibrations = load_activated(self.calibrations_dir, active)
         rows = [
             _row(
@@ -183,7 +185,7 @@ class Lister:
 
 
 def _version(connection: Connection) -> int:
-    changes = store.list_version(connection) + log.revision(connection)
+    changes = item_store.list_version(connection) + log.revision(connection)
     return changes * 1_000_000 + register.revision(connection)
 
 
@@ -222,6 +224,7 @@ def _row(
         ),
         study_instance_uids=item.study_instance_uids,
         studies_done=item.done_uids,
+        studies_to_read=item.awaited_uids,
         modalities=item.modalities,
         arrived_at=item.place.arrived_at,
         ranked_at=item.ranked_at,

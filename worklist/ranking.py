@@ -15,7 +15,7 @@ from voorrang.metrics import ITEMS_EXPIRED, ITEMS_OPEN, LAST_SLICE_TO_PRIORITY_S
 from voorrang.pathways.pathway import Pathway
 from voorrang.register import Activation
 from voorrang.runtime import Runtime
-from worklist import store
+from worklist import count_store, facts_store, item_store, place_store
 from worklist.banners import banners
 from worklist.facts import ItemFacts
 from worklist.minutes import history
@@ -51,17 +51,17 @@ class Ranking:
         self._rank(connection, item_key, register.activations(connection))
 
     def _rank(self, connection: Connection, item_key: str, activations: Sequence[Activation]) -> None:
-        facts = store.item_facts(connection, item_key)
+        facts = facts_store.item_facts(connection, item_key)
         now = self.runtime.clock.now()
         if not facts.studies:
-            store.withdraw_item(connection, item_key, now)
+            item_store.withdraw_item(connection, item_key, now)
             return
         unread = facts.unread
         view = view_item(unread, self.runtime.pathways, activations, now, self._calibrations(activations))
         shown.record(connection, item_key, view.pathways, activations, now)
         waiting = self._waiting(unread, view, now)
         key = sort_key(facts.human_tier, view.lifts, unread.arrived_at, item_key, expired=waiting.expired)
-        version = store.put_item(connection, facts, key, view, now, waiting)
+        version = item_store.put_item(connection, facts, key, view, now, waiting)
         if version is None:
             return
         without_ai = sort_key(facts.human_tier, (), unread.arrived_at, item_key, expired=waiting.expired)
@@ -75,7 +75,7 @@ class Ranking:
             item_version=version,
             study_instance_uids=tuple(study.study_instance_uid for study in facts.studies),
             tier=key.tier.tier,
-            rank=store.rank_of(connection, key) if is_open else 0,
+            rank=place_store.rank_of(connection, key) if is_open else 0,
             state=view.state.value,
             provisional=view.provisional,
             pathway=speaks.pathway if speaks else None,
@@ -89,15 +89,15 @@ class Ranking:
     def _calibrations(self, activations: Sequence[Activation]) -> Mapping[str, Calibration]:
         return load_activated(self.runtime.settings.calibrations_dir, activations)
 
-    def _waiting(self, facts: ItemFacts, view: ItemView, now: datetime) -> store.Waiting:
+    def _waiting(self, facts: ItemFacts, view: ItemView, now: datetime) -> item_store.Waiting:
         """Look what time alone changes: when an answer is late, and when an open item expires."""
         late = late_at(facts, self.runtime.pathways, now) if view.is_pending else None
         if view.state is ItemState.PRIOR or facts.settled.standing is not Standing.OPEN:
-            return store.Waiting(due_at=late)
+            return item_store.Waiting(due_at=late)
         expires = self._expires_at(facts)
         if expires <= now:
-            return store.Waiting(expired=True, due_at=late)
-        return store.Waiting(due_at=min(expires, late or expires))
+            return item_store.Waiting(expired=True, due_at=late)
+        return item_store.Waiting(due_at=min(expires, late or expires))
 
     def _expires_at(self, facts: ItemFacts) -> datetime:
         """Return when an item expires: at the earliest of its pathways, and by the clock where none wants it."""
@@ -124,9 +124,9 @@ class Ranking:
             activations = register.activations(connection)
             calibrations = frozenset(self._calibrations(activations))
             everything = (revision, calibrations) != (self._register_revision, self._calibrations_seen)
-            keys = store.item_keys(connection, due_at=None if everything else self.runtime.clock.now())
-            expired = store.expired(connection)
-            counts = store.counts(connection)
+            keys = item_store.item_keys(connection, due_at=None if everything else self.runtime.clock.now())
+            expired = count_store.expired(connection)
+            counts = count_store.counts(connection)
         self.rank_all(keys)
         self._register_revision, self._calibrations_seen = revision, calibrations
         for pathway in self.runtime.pathways.values():

@@ -12,7 +12,7 @@ from voorrang.events.envelope import decode
 from voorrang.events.records import WorklistItemRanked
 from voorrang.tables import outbox
 from voorrang.timeline import Moment
-from worklist import store
+from worklist import place_store, study_store
 from worklist.ordering.tiers import TierOrder
 from worklist.orders.facts import Standing
 from worklist.states import ItemState
@@ -35,7 +35,7 @@ class Place:
 
 def timeline(connection: Connection, study_instance_uid: str) -> list[Moment]:
     """Return each ranking that the outbox still has, or the last one when it has none."""
-    item_key = store.item_key_of(connection, study_instance_uid)
+    item_key = study_store.item_key_of(connection, study_instance_uid)
     if item_key is None:
         return []
     rankings = [r for r in _rankings(connection, item_key) if study_instance_uid in r.study_instance_uids]
@@ -56,7 +56,7 @@ def timeline(connection: Connection, study_instance_uid: str) -> list[Moment]:
 
 def standing(connection: Connection, study_instance_uid: str) -> Place | None:
     """Return where a study stands; None while the list does not have it."""
-    item_key = store.item_key_of(connection, study_instance_uid)
+    item_key = study_store.item_key_of(connection, study_instance_uid)
     row = connection.execute(select(item).where(item.c.item_key == item_key)).one_or_none()
     if row is None or not row.study_count:
         return None
@@ -65,9 +65,11 @@ def standing(connection: Connection, study_instance_uid: str) -> Place | None:
         why = row.settled_why.replace("_", " ")
         words = f"{row.standing}, {why}" if why != row.standing else why
         return Place(None, state, row.provisional, words)
-    if row.done_by_hand:
+    # Another study of the item may still be to be read: that one has the place.
+    query = select(study.c.done_by_hand).where(study.c.study_instance_uid == study_instance_uid)
+    if row.done_by_hand or connection.execute(query).scalar_one():
         return Place(None, state, row.provisional, "called done by a reader")
-    place = None if state is ItemState.PRIOR else store.rank_of(connection, store.place_of(row))
+    place = None if state is ItemState.PRIOR else place_store.rank_of(connection, place_store.place_of(row))
     return Place(place, state, row.provisional)
 
 

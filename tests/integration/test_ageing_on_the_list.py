@@ -14,7 +14,7 @@ from voorrang.commands.keeping_calibrations import keep_calibration
 from voorrang.errors import ConfigurationError
 from voorrang.metrics import ITEMS_EXPIRED
 from voorrang.settings import Settings
-from worklist import store
+from worklist import item_store
 
 DAY = 24 * 60
 
@@ -24,11 +24,11 @@ def test_expired_exam_is_keyed_anew_when_due_and_counted(tmp_path: Path) -> None
         world.tell(make_study(1, claims=[], minutes=1), make_study(2, claims=[], minutes=600))
         world.ranking.step()
         with world.database.read() as connection:
-            assert store.item_keys(connection, due_at=world.clock.now()) == []
+            assert item_store.item_keys(connection, due_at=world.clock.now()) == []
 
         world.clock.advance(DAY * 60)
         with world.database.read() as connection:
-            assert len(store.item_keys(connection, due_at=world.clock.now())) == 1
+            assert len(item_store.item_keys(connection, due_at=world.clock.now())) == 1
         world.ranking.step()
         world.ranking.step()
 
@@ -37,7 +37,7 @@ def test_expired_exam_is_keyed_anew_when_due_and_counted(tmp_path: Path) -> None
         assert "beyond its cap, moved up · routine · waits 14" in world.row(1).explanation["en"]
         assert any("1 routine exam waits beyond the cap" in line for line in world.lister.listing().banners)
         with world.database.read() as connection:
-            assert store.item_keys(connection, due_at=world.clock.now()) == []
+            assert item_store.item_keys(connection, due_at=world.clock.now()) == []
 
 
 def test_command_keeps_a_calibration_under_its_digest_and_refuses_one_of_another_site(tmp_path: Path) -> None:

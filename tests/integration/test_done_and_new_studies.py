@@ -64,7 +64,7 @@ def refused(reading: Reading, item_key: str) -> Refusal:
 
 class TestStudyThatComesAfterDone:
     def test_it_brings_its_order_back_and_the_row_says_what_was_read_before(self, world: World) -> None:
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         assert listed(world) == []
         world.clock.advance(600)
         world.tell(make_study(2, arrived_at=world.clock.now()), order_key=ORDER)
@@ -78,7 +78,7 @@ class TestStudyThatComesAfterDone:
         assert world.reading.open_next(BRAM).item_key == ORDER
 
     def test_it_is_placed_by_what_nobody_has_read(self, world: World) -> None:
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         world.tell(make_study(2), order_key=ORDER)
         assert (world.row(2).tier, world.row(2).shown_state) == ("routine", "running")
 
@@ -86,7 +86,7 @@ class TestStudyThatComesAfterDone:
         assert (world.row(2).tier, world.row(2).pathways[0].flagged) == ("urgent", True)
 
     def test_it_is_late_by_its_own_images(self, world: World) -> None:
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         world.clock.advance(3600)
         world.tell(make_study(2, arrived_at=world.clock.now()), order_key=ORDER)
         world.clock.advance(181)
@@ -95,19 +95,19 @@ class TestStudyThatComesAfterDone:
         assert world.row(2).shown_state == "late"
 
     def test_done_once_more_covers_it_and_undo_gives_back_what_that_done_covered(self, world: World) -> None:
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         world.tell(make_study(2), order_key=ORDER)
-        world.reading.done(ORDER, BRAM)
+        world.done(ORDER, BRAM)
         assert listed(world) == []
 
         world.reading.undo(ORDER, BRAM)
         assert (listed(world), world.row(2).studies_done) == ([ORDER], (uid(1),))
-        world.reading.done(ORDER, BRAM)
+        world.done(ORDER, BRAM)
         world.reading.undo(ORDER, ANNA)
         assert (listed(world), world.row(1).studies_done) == ([ORDER], (uid(2),))
 
     def test_late_slices_and_a_prior_bring_nothing_back(self, world: World) -> None:
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         world.tell(make_study(1, version=2, claims=[(1, "stroke"), (2, "stroke")]), order_key=ORDER)
         world.tell(make_study(2, prior=True), order_key=ORDER)
 
@@ -115,13 +115,13 @@ class TestStudyThatComesAfterDone:
 
     def test_a_prior_that_was_there_and_proves_to_be_new_is_not_read(self, world: World) -> None:
         world.tell(make_study(2, prior=True), order_key=ORDER)
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         world.tell(make_study(2, version=2), order_key=ORDER)
 
         assert listed(world) == [ORDER]
 
     def test_once_none_of_its_images_stands_the_order_leaves_again(self, world: World) -> None:
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         world.tell(make_study(2), order_key=ORDER)
         gone = {"withdrawn": "wrong_worklist_entry", "withdrawn_at": NOON}
         world.tell(make_study(2, version=2).model_copy(update=gone), order_key=ORDER)
@@ -129,7 +129,7 @@ class TestStudyThatComesAfterDone:
         assert listed(world) == []
 
     def test_images_that_come_in_place_of_rejected_ones_were_read_by_nobody(self, world: World) -> None:
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         gone = {"withdrawn": "quality", "withdrawn_at": NOON}
         world.tell(make_study(1, version=2).model_copy(update=gone), order_key=ORDER)
         world.tell(make_study(1, version=3), order_key=ORDER)
@@ -138,7 +138,7 @@ class TestStudyThatComesAfterDone:
 
     def test_a_judgement_of_what_was_read_is_not_about_it(self, world: World) -> None:
         world.reading.judge(ORDER, ANNA, "disagree", None)
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         world.tell(make_study(2), order_key=ORDER)
         world.tell(make_answer(2, 0.9))
 
@@ -147,11 +147,83 @@ class TestStudyThatComesAfterDone:
         assert (mark.judgement, mark.judged_before) == ("disagree", True)
 
 
+class TestStudyThatTheReaderHadNotSeen:
+    """It came between the row that the reader saw and the key."""
+
+    def test_it_stays_to_be_read_and_its_row_says_what_was(self, world: World) -> None:
+        seen = world.row(1).studies_to_read
+        assert seen == (uid(1),)
+        world.clock.advance(600)
+        world.tell(make_study(2, arrived_at=world.clock.now()), order_key=ORDER)
+        said = world.reading.done(ORDER, ANNA, seen)
+
+        assert (said.covers, said.left) == ((uid(1),), (uid(2),))
+        assert listed(world) == [ORDER]
+        row = world.row(2)
+        assert (row.studies_done, row.studies_to_read) == ((uid(1),), (uid(2),))
+        assert (row.tier, row.minutes_waited) == ("routine", 0)  # the flag was read
+
+    def test_all_is_as_if_it_had_come_a_moment_later(self, world: World, tmp_path: Path) -> None:
+        (tmp_path / "other").mkdir()
+        world.reading.open(ORDER, ANNA, "list")
+        world.tell(make_study(2), order_key=ORDER)
+        world.reading.done(ORDER, ANNA, [uid(1)])
+        with worklist_world(tmp_path / "other") as other:
+            other.activate()
+            other.tell(make_study(1), order_key=ORDER)
+            other.tell(make_answer(1, 0.9))
+            other.reading.open(ORDER, ANNA, "list")
+            other.reading.done(ORDER, ANNA, [uid(1)])
+            other.tell(make_study(2), order_key=ORDER)
+
+            assert world.rows() == other.rows()
+            closed = [
+                [(event.data.reading, event.data.why) for event in one.announced("reading-closed")]
+                for one in (world, other)
+            ]
+        assert closed == [[(closed[0][0][0], "by_hand")]] * 2
+        assert world.reading.open_next(BRAM).item_key == ORDER
+
+    def test_undo_gives_back_what_was_seen(self, world: World) -> None:
+        world.tell(make_study(2), order_key=ORDER)
+        world.reading.done(ORDER, ANNA, [uid(1)])
+        world.reading.undo(ORDER, ANNA)
+
+        assert (world.row(1).studies_done, world.row(1).studies_to_read) == ((), (uid(1), uid(2)))
+
+    def test_a_prior_that_proves_to_be_new_was_not_seen_as_one_to_read(self, world: World) -> None:
+        world.tell(make_study(2, prior=True), order_key=ORDER)
+        seen = world.row(1).studies_to_read
+        world.tell(make_study(2, version=2), order_key=ORDER)
+        world.reading.done(ORDER, ANNA, seen)
+
+        assert (listed(world), world.row(2).studies_to_read) == ([ORDER], (uid(2),))
+
+    @pytest.mark.parametrize("seen", [[], [uid(7)], [uid(1)]])
+    def test_done_of_nothing_that_is_to_be_read_is_refused(self, world: World, seen: list[str]) -> None:
+        world.reading.done(ORDER, BRAM, [uid(1)])
+        world.tell(make_study(2), order_key=ORDER)
+        before = world.rows()
+        with pytest.raises(ActRefusedError) as caught:
+            world.reading.done(ORDER, ANNA, seen)
+
+        assert caught.value.refusal is Refusal.OTHER_STUDIES
+        assert world.rows() == before
+
+    def test_a_study_that_has_left_the_row_is_not_covered_by_it(self, world: World) -> None:
+        world.tell(make_study(2), order_key=ORDER)
+        seen = world.row(1).studies_to_read
+        world.tell(make_study(2, version=2), order_key="o_2")  # the number was corrected
+        world.reading.done(ORDER, ANNA, seen)
+
+        assert listed(world) == ["o_2"]
+
+
 class TestOrderThatComesAfterDone:
     def test_what_was_read_does_not_come_back(self, world: World) -> None:
         world.tell(make_study(3), make_study(4), make_answer(3, 0.1), make_confirmation(3))
-        world.reading.done(uid(3), ANNA)
-        world.reading.done(uid(4), ANNA)
+        world.done(uid(3), ANNA)
+        world.done(uid(4), ANNA)
         place_order(world, 3, key="o_3")  # by name
         world.tell(make_study(4, version=2), order_key="o_4")  # by its number
         assert listed(world) == [ORDER]
@@ -161,19 +233,19 @@ class TestOrderThatComesAfterDone:
 
     def test_beside_a_study_that_nobody_has_read_it_says_what_was(self, world: World) -> None:
         world.tell(make_study(3))
-        world.reading.done(uid(3), ANNA)
+        world.done(uid(3), ANNA)
         place_order(world, 3)
 
         assert listed(world) == [ORDER]
         assert (world.row(1).studies_done, world.row(1).tier) == ((uid(3),), "urgent")
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         assert listed(world) == []
 
     @pytest.mark.parametrize("asked", [uid(3), "o_3"])
     def test_undo_puts_it_back_by_its_key_of_before_and_of_now(self, world: World, asked: str) -> None:
         world.tell(make_study(3))
         world.reading.open(uid(3), ANNA, "list")
-        world.reading.done(uid(3), ANNA)
+        world.done(uid(3), ANNA)
         place_order(world, 3, key="o_3")
         world.reading.undo(asked, ANNA)
 
@@ -184,7 +256,7 @@ class TestOrderThatComesAfterDone:
         assert refused(world.reading, asked) is Refusal.NOTHING_TO_UNDO
 
     def test_a_study_that_was_read_under_one_order_stays_read_under_another(self, world: World) -> None:
-        world.reading.done(ORDER, ANNA)
+        world.done(ORDER, ANNA)
         world.tell(make_study(1, version=2), order_key="o_2")  # the number was corrected
         assert listed(world) == []
 
@@ -193,7 +265,16 @@ class TestOrderThatComesAfterDone:
 
 
 def test_where_says_that_a_study_was_called_done(world: World) -> None:
-    world.reading.done(ORDER, ANNA)
+    world.done(ORDER, ANNA)
 
     with world.database.read() as connection:
         assert waits(connection, uid(1)) == ["nothing: called done by a reader"]
+
+
+def test_where_says_so_too_when_another_study_keeps_the_order_on_the_list(world: World) -> None:
+    world.tell(make_study(2), order_key=ORDER)
+    world.reading.done(ORDER, ANNA, [uid(1)])
+
+    with world.database.read() as connection:
+        assert waits(connection, uid(1)) == ["nothing: called done by a reader"]
+        assert waits(connection, uid(2)) == ["nothing: read order 1"]

@@ -81,7 +81,7 @@ def the_day_counted_by_hand(world: World) -> None:
     """Let two readers read six exams, by `next`; the fifth is flagged (see the unit test of the replay)."""
 
     def reads_on(reader: Reader, before: int, expected: int) -> None:
-        world.reading.done(uid(before), reader)
+        world.done(uid(before), reader)
         assert world.reading.open_next(reader).item_key == uid(expected)
 
     go_to(world, 0)
@@ -103,9 +103,9 @@ def the_day_counted_by_hand(world: World) -> None:
         go_to(world, minutes)
         reads_on(reader, before, expected)
     go_to(world, 20)
-    world.reading.done(uid(4), ANNA)
+    world.done(uid(4), ANNA)
     go_to(world, 23)
-    world.reading.done(uid(6), BRAM)
+    world.done(uid(6), BRAM)
 
 
 COMPUTING = ComputeUse(seconds=20.0, device="cpu", precision="float32", cost=0.3)
@@ -151,7 +151,7 @@ def test_a_reported_flag_that_its_reader_agreed_with_is_a_true_positive_until_ta
     tell(world, report(stated_at=world.clock.now(), study_instance_uids=(uid(2),)), "r_1", "")
     world.reading.open_next(ANNA)
     go_to(world, 15)
-    world.reading.done(uid(1), ANNA)
+    world.done(uid(1), ANNA)
     found = proof(world)
 
     assert saved(found) == {1: -8, 2: 6}
@@ -172,10 +172,10 @@ def test_a_model_that_is_suspended_while_its_flag_is_read_takes_no_flag_back(wor
     world.suspend()
     world.ranking.step()
     go_to(world, 9)
-    world.reading.done(uid(2), ANNA)
+    world.done(uid(2), ANNA)
     world.reading.open_next(ANNA)
     go_to(world, 15)
-    world.reading.done(uid(1), ANNA)
+    world.done(uid(1), ANNA)
     found = proof(world)
 
     assert saved(found) == {1: -8, 2: 6}
@@ -189,7 +189,7 @@ def test_exams_read_elsewhere_withdrawn_or_unread_are_counted_and_not_compared(w
     go_to(world, 1)
     world.reading.open(uid(1), ANNA, "list")
     go_to(world, 8)
-    world.reading.done(uid(1), ANNA)
+    world.done(uid(1), ANNA)
     tell(world, report(stated_at=world.clock.now(), study_instance_uids=(uid(2),)), "r_2", "")
     world.tell(make_study(3, version=2, minutes=BEGIN).model_copy(update=WITHDRAWN))
     found = proof(world)
@@ -210,7 +210,7 @@ def test_an_order_that_comes_after_its_images_takes_their_history_and_their_read
     go_to(world, 5)
     tell(world, order(OrderPlaced, study_instance_uids=(uid(1),)))
     go_to(world, 9)
-    world.reading.done(ORDER, ANNA)
+    world.done(ORDER, ANNA)
     found = proof(world)
     (row,) = found.items
 
@@ -231,7 +231,7 @@ def test_an_answer_about_a_stat_exam_counts_when_it_was_shown_before_the_exam_wa
         assert world.reading.open_next(reader).item_key == key
     go_to(world, 6)
     for reader, key in ((ANNA, "o_1"), (BRAM, "o_2")):
-        world.reading.done(key, reader)
+        world.done(key, reader)
     (stroke,) = proof(world).stat_before_first_open
 
     assert (stroke.exams, stroke.with_answer) == (2, 1)

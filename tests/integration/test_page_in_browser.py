@@ -206,3 +206,42 @@ def test_a_reader_opens_judges_and_closes_on_the_page_under_its_strict_policy(br
         closed = [event.data.why for event in world.announced("reading-closed")]
 
     assert (said, closed) == ([], ["by_hand"])
+
+
+def test_done_is_about_the_studies_that_the_row_had_when_it_was_pressed(browser: Browser, tmp_path: Path) -> None:
+    """A study comes after the row was drawn, and the page has not heard of it: the key is not about that one."""
+    with worklist_world(tmp_path, readers={"anna": "radiologist"}) as world:
+        world.tell(make_study(1), order_key="o_1")
+        with serving(world) as server:
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.route("**/changes", lambda _: None)  # it hears of nothing
+            page.goto(server.address)
+            row = page.locator('tr[data-item="o_1"]')
+            expect(row).to_have_count(1, timeout=PATIENCE_MS)
+            world.tell(make_study(2), order_key="o_1")
+            row.get_by_role("button", name="Done").click()
+            expect(row).to_contain_text("1 of its 2 studies was read before", timeout=PATIENCE_MS)
+            said = page.locator("#answer")
+            expect(said).to_contain_text("1 study came that you had not seen", timeout=PATIENCE_MS)
+            assert world.row(2).studies_to_read == (uid(2),)
+            said.get_by_role("button", name="Undo").click()
+            expect(row).to_contain_text("2 studies to read", timeout=PATIENCE_MS)
+            row.get_by_role("button", name="Done").click()
+            expect(row).to_have_count(0, timeout=PATIENCE_MS)
+            expect(said).to_contain_text("Done: it left the list", timeout=PATIENCE_MS)
+            page.close()
+
+
+def test_a_list_that_answers_slower_than_it_changes_is_shown_all_the_same(page: Page, world: World) -> None:
+    """Each answer comes after the next change was heard of: older than what is wanted, newer than the page."""
+    page.evaluate("window.held = []; window.fetch = () => new Promise((answer) => window.held.push(answer)); void 0")
+    page.evaluate("void refresh(); void refresh()")
+    page.evaluate("held[0](new Response('<table><tr><td>the first answer</td></tr></table>'))")
+    expect(page.get_by_text("the first answer")).to_be_visible()
+
+    page.wait_for_function("held.length === 2")  # what was wanted meanwhile is asked for then
+    page.evaluate("held[1](new Response('<table><tr><td>the second answer</td></tr></table>'))")
+    expect(page.get_by_text("the second answer")).to_be_visible()
+    page.evaluate("void refresh()")
+    page.wait_for_function("held.length === 3")

@@ -94,6 +94,11 @@ def test_what_is_not_there_is_not_found_and_not_kept(path: str, world: World, cl
     assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store")
 
 
+def test_a_key_that_no_database_can_be_asked_for_is_refused_before(client: httpx.Client) -> None:
+    """PostgreSQL takes no NUL: it answered with a 500."""
+    assert client.get("/api/worklist/%00/findings/1/picture").status_code == 422
+
+
 def test_a_picture_that_went_with_its_series_is_not_found(world: World, client: httpx.Client) -> None:
     world.activate()
     world.tell(make_study(1), with_pictures(world))

@@ -77,7 +77,7 @@ def test_an_item_that_a_reader_has_is_refused_to_another_and_the_list_says_who_h
     world.reading.open(uid(1), ANNA, "list")
 
     assert refused(world.reading.open, uid(1), BRAM, "list") is Refusal.TAKEN
-    assert refused(world.reading.done, uid(1), BRAM) is Refusal.TAKEN
+    assert refused(world.done, uid(1), BRAM) is Refusal.TAKEN
     assert refused(world.reading.hand_back, uid(1), BRAM) is Refusal.NOT_YOURS
     mark = world.row(1).reading
     assert mark is not None
@@ -110,7 +110,7 @@ def test_so_does_what_has_waited_beyond_its_cap_since(world: World) -> None:
     world.clock.advance(60 * 1441)
     world.ranking.step()
     world.tell(make_study(4, arrived_at=world.clock.now()))
-    world.reading.done(uid(3), BRAM)
+    world.done(uid(3), BRAM)
 
     assert world.reading.open_next(ANNA).item_key == uid(1)
 
@@ -152,7 +152,7 @@ def test_a_claim_is_over_for_the_list_too_without_anybody_opening(world: World) 
 
 def test_done_takes_an_item_off_the_list_and_undo_puts_it_back_in_the_same_hands(world: World) -> None:
     world.reading.open(uid(1), ANNA, "list")
-    world.reading.done(uid(1), ANNA)
+    world.done(uid(1), ANNA)
     assert world.order() == [3, 2]
     assert refused(world.reading.open, uid(1), BRAM, "list") is Refusal.CLOSED
     world.tell(make_study(1, version=2))  # late slices do not put it back
@@ -295,7 +295,7 @@ def test_where_ai_has_shown_nothing_there_is_nothing_to_judge(world: World) -> N
 def test_every_act_on_an_item_that_is_not_there_is_refused_and_writes_nothing(world: World) -> None:
     acts = [
         lambda: world.reading.open("1.2.3", ANNA, "list"),
-        lambda: world.reading.done("1.2.3", ANNA),
+        lambda: world.done("1.2.3", ANNA),
         lambda: world.reading.judge("1.2.3", ANNA, "agree", None),
         lambda: world.reading.acknowledge("1.2.3", ANNA),
     ]
@@ -382,7 +382,7 @@ def test_everything_is_there_again_after_a_restart() -> None:
         with worklist_world(Path(folder)) as world:
             world.tell(make_study(1), make_study(2))
             world.reading.open(uid(1), ANNA, "list")
-            world.reading.done(uid(2), ANNA)
+            world.done(uid(2), ANNA)
             before = world.rows()
         with worklist_world(Path(folder)) as again:
             assert again.rows() == before
@@ -390,7 +390,7 @@ def test_everything_is_there_again_after_a_restart() -> None:
 
 
 def test_a_model_that_was_suspended_meanwhile_moves_nothing_that_is_put_back(world: World) -> None:
-    world.reading.done(uid(3), ANNA)
+    world.done(uid(3), ANNA)
     world.suspend()
     world.ranking.step()
 
@@ -398,3 +398,22 @@ def test_a_model_that_was_suspended_meanwhile_moves_nothing_that_is_put_back(wor
 
     assert world.order() == [1, 2, 3]
     assert not any(view.flagged for view in world.row(3).pathways)
+
+
+def test_a_clock_that_is_put_back_lets_nobody_keep_an_item_for_longer(world: World) -> None:
+    world.reading.open(uid(1), ANNA, "list")
+    world.clock.advance(-86_400)
+    world.reading.expire()
+    assert refused(world.reading.open, uid(1), BRAM, "list") is Refusal.TAKEN
+    world.clock.advance(60 * CLAIM_MINUTES)
+
+    assert world.reading.open(uid(1), BRAM, "list").actor == "bram"
+
+
+def test_what_was_handed_back_comes_last_also_once_it_was_judged(world: World) -> None:
+    assert world.reading.open_next(ANNA).item_key == uid(3)
+    world.reading.hand_back(uid(3), ANNA)
+    world.reading.judge(uid(3), ANNA, "agree", None)
+    world.reading.undo(uid(3), ANNA)
+
+    assert world.reading.open_next(ANNA).item_key == uid(1)

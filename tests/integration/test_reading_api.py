@@ -55,9 +55,12 @@ def test_a_day_of_one_reader(client: httpx.Client) -> None:
     row = client.get("/api/worklist").json()["items"][0]["reading"]
     assert (row["reader"], row["judgement"], row["because"]) == ("anna", "ai_wrong", "artefact")
     assert client.post(f"{item}/undo", json={"reader": "anna"}).json() == said.json()
-    assert client.post(f"{item}/done", json={"reader": "anna"}).status_code == 204
+    seen = client.get("/api/worklist").json()["items"][0]["studies_to_read"]
+    done = client.post(f"{item}/done", json={"reader": "anna", "studies": seen})
+    assert (done.status_code, done.json()["studies_done"], done.json()["studies_to_read"]) == (200, [uid(2)], [])
     assert client.get("/api/worklist").json()["total"] == 1
-    assert client.post(f"{item}/done", json={"reader": "anna"}).json()["refusal"] == "closed"
+    again = client.post(f"{item}/done", json={"reader": "anna", "studies": seen})
+    assert (again.status_code, again.json()["refusal"]) == (409, "closed")
 
 
 def test_the_page_says_that_a_judgement_was_of_what_ai_had_shown_before(client: httpx.Client, world: World) -> None:
@@ -69,12 +72,28 @@ def test_the_page_says_that_a_judgement_was_of_what_ai_had_shown_before(client: 
     assert words in client.get("/rows").text
 
 
+@pytest.mark.parametrize("body", [{}, {"studies": []}, {"studies": [""]}, {"studies": uid(1)}, {"studies": None}])
+def test_who_does_not_say_what_was_read_has_read_nothing(body: dict[str, Any], client: httpx.Client) -> None:
+    assert client.post(f"{ITEM}/done", json={"reader": "anna"} | body).status_code == 422
+    assert client.get("/api/worklist").json()["total"] == 2
+
+
+def test_a_study_that_the_caller_had_not_seen_is_answered_and_stays(client: httpx.Client, world: World) -> None:
+    world.tell(*(make_study(n) for n in (3, 4)), order_key="o_1")
+    said = client.post("/api/worklist/items/o_1/done", json={"reader": "anna", "studies": [uid(3)]}).json()
+    assert (said["studies_done"], said["studies_to_read"]) == ([uid(3)], [uid(4)])
+    assert world.row(4).studies_done == (uid(3),)
+    other = client.post("/api/worklist/items/o_1/done", json={"reader": "anna", "studies": [uid(3)]})
+
+    assert (other.status_code, other.json()["refusal"]) == (409, "other_studies")
+
+
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("body", [{"reader": "carla"}, {"reader": ""}, {}])
 def test_who_is_not_known_here_does_nothing(act: str, body: dict[str, str], client: httpx.Client, world: World) -> None:
-    judged = {"judgement": "agree"} if act == "judgement" else {}
+    said: dict[str, dict[str, Any]] = {"judgement": {"judgement": "agree"}, "done": {"studies": [uid(1)]}}
 
-    assert client.post(f"{ITEM}/{act}", json=body | judged).status_code == 403
+    assert client.post(f"{ITEM}/{act}", json=body | said.get(act, {})).status_code == 403
     assert world.announced("reading-opened") == []
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.builders import make_event, make_runtime, make_study_updated
 from tests.integration.conftest import FreshDatabase
+from tests.integration.worklist_world import NOON
 from voorrang.database import Database
 from voorrang.errors import RetryableError
 from worklist.handlers import handlers
@@ -96,3 +97,15 @@ def test_the_decision_log_only_grows(fresh_database: FreshDatabase, tmp_path: Pa
             (line,) = log.decisions(connection, ["1.2.3.1"])["1.2.3.1"]
 
     assert (line.actor, line.role, line.act) == ("anna", "radiologist", Act.OPENED)
+
+
+def test_what_was_said_is_found_where_its_studies_have_moved(fresh_database: FreshDatabase) -> None:
+    with fresh_database() as database:
+        with database.write() as connection:
+            for before, after in [("a", "b"), ("b", "c"), ("c", "d"), ("x", "y"), ("y", "x")]:
+                log.append(connection, Act.FOLLOWED, after, log.ITSELF, NOON, {"from": before})
+        with database.read() as connection:
+            found = [log.followed_to(connection, key) for key in ("a", "c", "d", "nobody")]
+            assert log.followed_to(connection, "x") in ("x", "y")  # in a circle it ends
+
+    assert found == ["d", "d", "d", "nobody"]

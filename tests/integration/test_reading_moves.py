@@ -85,3 +85,58 @@ def test_a_reading_that_meets_another_is_closed_and_says_so(world: World) -> Non
     closed = world.announced("reading-closed")
     assert [(event.data.why, event.data.actor) for event in closed] == [("withdrawn", "")]
     assert kept not in [event.data.reading for event in closed]
+
+
+@pytest.mark.parametrize(("first", "then"), [("o_names", "o_own"), ("o_own", "o_names")])
+def test_a_judgement_is_taken_back_once_by_the_key_of_before_or_of_now(first: str, then: str, world: World) -> None:
+    world.clock.advance(60)
+    said = world.reading.judge("o_names", ANNA, "agree", None)
+    say_order(world, "o_own")
+    assert world.reading.undo(first, ANNA) == said
+
+    mark = world.row(1).reading
+    assert mark is None or mark.judgement == ""
+    with pytest.raises(ActRefusedError) as caught:
+        world.reading.undo(then, ANNA)
+    assert caught.value.refusal is Refusal.NOTHING_TO_UNDO
+    undone = world.announced("finding-judged")[-1].data
+    assert (undone.judgement, undone.item_key, undone.study_instance_uids) == ("undone", "o_own", (uid(1),))
+
+
+def test_a_done_that_was_taken_back_takes_nothing_back_of_another_reader(world: World) -> None:
+    world.done("o_names", ANNA)
+    say_order(world, "o_own")
+    world.reading.undo("o_own", ANNA)
+    world.reading.hand_back("o_own", ANNA)
+    world.done("o_own", BRAM)
+    with pytest.raises(ActRefusedError) as caught:
+        world.reading.undo("o_names", ANNA)
+
+    assert (caught.value.refusal, world.rows()) == (Refusal.NOTHING_TO_UNDO, [])
+
+
+def test_a_row_whose_studies_have_moved_is_not_judged(world: World) -> None:
+    """The page of a moment ago still has it: what is said there would be on no row of the list."""
+    world.clock.advance(60)
+    say_order(world, "o_own")
+    with pytest.raises(ActRefusedError) as caught:
+        world.reading.judge("o_names", ANNA, "agree", None)
+
+    assert caught.value.refusal is Refusal.MOVED
+    assert world.announced("finding-judged") == []
+
+
+def test_who_reads_what_is_left_of_an_order_keeps_it_when_that_moves_to_another(world: World) -> None:
+    world.tell(make_study(2), order_key="o_two")
+    world.tell(make_study(3), order_key="o_two")
+    world.reading.done("o_two", ANNA, [uid(2)])
+    reading = world.reading.open("o_two", BRAM, "list").reading
+    world.tell(make_study(3, version=2), order_key="o_three")  # its number was corrected
+
+    mark = world.row(3).reading
+    assert (world.row(3).item_key, mark.reader if mark else "") == ("o_three", "bram")
+    with pytest.raises(ActRefusedError) as caught:
+        world.reading.open("o_three", ANNA, "list")
+    assert caught.value.refusal is Refusal.TAKEN
+    world.done("o_three", BRAM)
+    assert [event.data.reading for event in world.announced("reading-closed")] == [None, reading]

@@ -145,7 +145,7 @@ def test_opening_and_reporting_and_suspending_stop_it(how: str, night: Night) ->
         night.world.reading.open(uid(1), ANNA, "pacs")
         night.world.reading.hand_back(uid(1), ANNA)
     elif how == "done":
-        night.world.reading.done(uid(1), ANNA)
+        night.world.done(uid(1), ANNA)
     elif how == "report":
         with night.world.database.write() as connection:
             ending.end_reading(night.world.runtime, connection, uid(1), Standing.REPORTED, night.world.clock.now())
@@ -288,7 +288,7 @@ def test_a_flag_of_a_study_that_came_after_the_flagged_one_was_read_is_told_of(h
     assert [night.after(0), night.after(5)] == [0, 1]
     if how == "opened":
         world.reading.open("o_1", ANNA, "list")
-    world.reading.done("o_1", ANNA)
+    world.done("o_1", ANNA)
     world.clock.advance(60)
     world.tell(make_study(2, arrived_at=world.clock.now()), order_key="o_1")
     assert night.after(6) == 1  # what was flagged was read
@@ -296,3 +296,103 @@ def test_a_flag_of_a_study_that_came_after_the_flagged_one_was_read_is_told_of(h
 
     assert night.after(0) == night.after(4.9) == 1
     assert night.after(0.2) == 2
+
+
+@pytest.mark.parametrize("how", ["told before", "opened before", "not known before"])
+def test_a_flag_that_the_reader_had_not_seen_when_pressing_done_is_told_of(how: str, night: Night) -> None:
+    world = night.world
+    world.tell(make_study(1, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(1, 0.6))
+    if how != "not known before":
+        assert [night.after(0), night.after(5)] == [0, 1]
+    world.tell(make_study(2, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(2, 0.9))  # the louder flag: what is shown does not change when the other is read
+    if how == "opened before":
+        world.reading.open("o_1", ANNA, "list")
+        night.after(0)
+    world.clock.advance(20)
+    told = len(night.box.mails)
+    world.reading.done("o_1", ANNA, [uid(1)])
+    assert night.after(0) == night.after(4.9) == told
+    assert night.after(0.2) == told + 1
+
+    world.reading.done("o_1", ANNA, [uid(2)])
+    assert night.after(60) == told + 1
+
+
+def test_messages_of_a_clock_that_was_ahead_are_not_those_of_this_hour(night: Night) -> None:
+    night.flag(1, 2, 3)
+    assert [night.after(0), night.after(5)] == [0, 3]
+    night.world.clock.advance(-86_400)
+    night.flag(4)
+
+    assert [night.after(0), night.after(5)] == [3, 4]
+
+
+def test_a_flag_of_a_study_that_came_after_its_order_was_handed_back_is_told_of(night: Night) -> None:
+    world = night.world
+    world.tell(make_study(1, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(1, 0.9))
+    assert [night.after(0), night.after(5)] == [0, 1]
+    world.reading.open("o_1", ANNA, "list")
+    world.reading.hand_back("o_1", ANNA)
+    assert night.after(10) == 1
+    world.tell(make_study(2, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(2, 0.95))
+
+    assert night.after(0) == night.after(4.9) == 1
+    assert night.after(0.2) == 2
+
+
+def test_what_was_seen_and_handed_back_is_not_told_again_for_more_images_of_it(night: Night) -> None:
+    night.flag(1)
+    assert [night.after(0), night.after(5)] == [0, 1]
+    night.world.reading.open(uid(1), ANNA, "list")
+    night.world.reading.hand_back(uid(1), ANNA)
+    night.world.tell(make_answer(1, 0.95, revision=2))
+
+    assert night.after(0) == night.after(6) == night.after(60) == 1
+
+
+def test_a_call_that_waits_goes_with_its_study_to_an_order_that_was_opened_before(night: Night) -> None:
+    world = night.world
+    world.tell(make_study(1, arrived_at=world.clock.now()), order_key="o_1")
+    world.tell(make_answer(1, 0.9))
+    assert [night.after(0), night.after(5)] == [0, 1]
+    came_at = world.clock.now()
+    night.flag(2)
+    assert night.after(0) == 1
+    world.clock.advance(60)
+    world.reading.open("o_1", ANNA, "list")
+    world.reading.hand_back("o_1", ANNA)
+    world.tell(make_study(2, version=2, arrived_at=came_at), order_key="o_1")  # its number was corrected
+    assert night.after(3.9) == 1
+    assert night.after(0.2) == 2
+    assert "reference 2" in night.box.mails[-1]["Subject"]
+
+    world.reading.acknowledge_call(2, ANNA)
+    assert night.after(60) == 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"escalation_webhook": "http://127.0.0.1:99999/call"},
+        {"escalation_webhook": "http://[hospital.example/call"},
+        {"escalation_webhook": "http://hospital..example/call"},
+        {"escalation_smtp": "mail..example:25"},
+        {"escalation_to": "on-call@hospital.example\nX: y"},
+    ],
+)
+def test_an_address_that_is_none_fails_and_ends_nothing(changed: dict[str, str], night: Night) -> None:
+    way = "webhook" if "escalation_webhook" in changed else "email"
+    before = ESCALATIONS.labels(way, "failed")._value.get()
+    settings = night.world.runtime.settings.model_copy(update=changed)
+    night.on_call = OnCall(night.world.runtime, channels(settings))
+    night.flag(1)
+    night.after(0)
+    night.after(5)
+
+    assert ESCALATIONS.labels(way, "failed")._value.get() == before + 1
+    (event,) = night.world.announced("finding-escalated")
+    assert event.data.channels == (("email",) if way == "webhook" else ("webhook",))

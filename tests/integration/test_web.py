@@ -30,7 +30,7 @@ from tests.integration.worklist_world import (
 )
 from voorrang.errors import RetryableError
 from voorrang.events.records import ScoringState, Tier
-from worklist import list_store, store
+from worklist import item_store, list_store, place_store, study_store
 from worklist.facts import ItemFacts, StudyFacts
 from worklist.order_without_ai import OrderWithoutAi
 from worklist.ordering.places import Lift, sort_key
@@ -90,6 +90,7 @@ def test_listing_has_its_fields(world: World, client: httpx.Client) -> None:
         "reason": "hyperdense region, bleeding possible, flagged by head",
         "study_instance_uids": [uid(1)],
         "studies_done": [],
+        "studies_to_read": [uid(1)],
         "modalities": ["CT"],
         "arrived_at": "2026-11-02T12:01:00Z",
         "ranked_at": "2026-11-02T12:01:00Z",
@@ -215,16 +216,18 @@ def test_order_in_sql_is_the_order_of_the_policy(
             arrived_at = NOON + timedelta(minutes=minutes, microseconds=minutes)
             one = StudyFacts(uid(number), "p", arrived_at, arrived_at, ("CT",), prior, (), (), frozenset())
             facts = ItemFacts(uid(number), tier, (one,))
-            store.put_study(connection, make_event(make_study(number, prior=prior, claims=[], arrived_at=arrived_at)))
+            study_store.put_study(
+                connection, make_event(make_study(number, prior=prior, claims=[], arrived_at=arrived_at))
+            )
             state = ItemState.PRIOR if prior else ItemState.SCORED
             views = tuple(PathwayView("stroke", ItemState.SCORED, True, lift=lift) for lift in ai)
             view = ItemView(state, False, views)
             expired = number % 3 == 0
             key = sort_key(tier, view.lifts, arrived_at, facts.item_key, expired=expired)
-            store.put_item(connection, facts, key, view, NOON, store.Waiting(expired))
+            item_store.put_item(connection, facts, key, view, NOON, item_store.Waiting(expired))
             ranked += [] if prior else [(key, sort_key(tier, (), arrived_at, facts.item_key, expired=expired))]
         listed = [one.item_key for one in list_store.listed(connection, 100, 0) if one.state is not ItemState.PRIOR]
-        places = [store.rank_of(connection, key) for key, _ in sorted(ranked)]
+        places = [place_store.rank_of(connection, key) for key, _ in sorted(ranked)]
         without_ai = OrderWithoutAi().places(connection, listed)
 
     assert listed == [key.item_key for key, _ in sorted(ranked)]

@@ -57,7 +57,8 @@ from voorrang.topics import TOPICS, consumed_by, topic_of
 from worklist.handlers import handlers
 from worklist.listing import Lister, Row
 from worklist.ranking import Ranking
-from worklist.reading.acts import Reading
+from worklist.reading.acts import Done, Reading
+from worklist.reading.log import Reader
 from worklist.web.application import application
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -332,6 +333,11 @@ class World:
     def row(self, number: int = 1) -> Row:
         """Return the item that holds study `number`."""
         return next(row for row in self.rows() if uid(number) in row.study_instance_uids)
+
+    def done(self, item_key: str, by: Reader) -> Done:
+        """Say that an item is read, as the page does: with the studies that its row has to be read now."""
+        seen = next((row.studies_to_read for row in self.rows() if row.item_key == item_key), ())
+        return self.reading.done(item_key, by, seen)
 
     def order(self) -> list[int]:
         """Return the numbers of the studies in the order of reading, priors left out."""

@@ -18,7 +18,7 @@ from tests.integration.worklist_world import (
     worklist_world,
 )
 from voorrang.events.records import FindingsScored, Record, ScoringState, Tier
-from worklist import store
+from worklist import facts_store
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_no_flag_gets_above_a_stat_of_people(tmp_path: Path, monkeypatch: pytest
         world.activate()
         world.tell(make_study(1), make_study(2), make_answer(2, 1.0))
         # Orders of people come with HL7; until then their tier is set where it will be read.
-        monkeypatch.setattr(store, "HUMAN_TIER_WITHOUT_ORDER", "stat")
+        monkeypatch.setattr(facts_store, "HUMAN_TIER_WITHOUT_ORDER", "stat")
         world.tell(make_study(9))
 
         assert world.order() == [9, 2, 1]

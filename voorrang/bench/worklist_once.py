@@ -21,8 +21,8 @@ from sqlalchemy import select
 from voorrang.bench.processes import peak_rss_bytes
 from voorrang.bench.worklist_filled import FLAGGED, Filled, filled_worklist, kind_of, make_answer, make_study, uid_of
 from worklist.listing import PAGE, Lister
+from worklist.place_store import OFF_THE_LIST, ORDER
 from worklist.reading.acts import Reading
-from worklist.store import OFF_THE_LIST, ORDER
 from worklist.tables import item
 from worklist.web.application import application
 from worklist.web.listening import listen

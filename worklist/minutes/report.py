@@ -11,7 +11,7 @@ from voorrang.clock import Clock, utc
 from voorrang.database import Connection, Database
 from voorrang.events.reading_records import HowOpened
 from voorrang.statement import RESEARCH
-from worklist import store
+from worklist import item_store
 from worklist.minutes import history, loading
 from worklist.minutes.comparing import Compared, compare
 from worklist.minutes.figures import BeforeFirstOpen, Cost, Figure, before_first_open, costs, figures, share_of
@@ -111,7 +111,7 @@ class Minutes:
         end = utc(until or now)
         begin = utc(since or self._midnight_before(end, days))
         with self._lock, self.database.read() as connection:
-            key = (begin, until, store.list_version(connection) + log.revision(connection))
+            key = (begin, until, item_store.list_version(connection) + log.revision(connection))
             if self._last is None or self._last[0] != key:
                 self._last = (key, make_report(connection, begin, end, now, self.zone))
             return self._last[1]

@@ -11,12 +11,14 @@ from voorrang.database import Connection
 from voorrang.errors import InvalidMessageError
 from voorrang.events.envelope import Event
 from voorrang.runtime import Runtime
+from worklist.facts_store import item_facts
+from worklist.item_store import touch_items
 from worklist.orders import store
 from worklist.orders.facts import ReportStatus
 from worklist.ranking import Ranking
 from worklist.reading.ending import follow_studies
 from worklist.reading.voiding import void_judgements
-from worklist.store import item_facts, item_key_of, touch_items
+from worklist.study_store import item_key_of
 
 Put = Callable[[Connection, Event[Any]], set[str]]
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from voorrang.database import Connection
 from voorrang.events.reading_records import HowOpened, Judgement, WhyWrong
 from voorrang.runtime import Runtime
-from worklist import list_store, store
+from worklist import facts_store, item_store, list_store, study_store
 from worklist.ordering.places import SortKey
 from worklist.ranking import Ranking
 from worklist.reading import announcing, calls, claims, log, shown
@@ -25,6 +25,20 @@ from worklist.states import ItemState
 PAGE = 50
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """
+    What a *done* was about.
+
+    `covers` are the studies that are read by it, `left` those of the item that are still to be read: with one of them
+    the item stays on the list. `decision` is its number.
+    """
+
+    decision: int
+    covers: tuple[str, ...]
+    left: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class Reading:
         def act(connection: Connection, now: datetime) -> Claim:
             """Open the first."""
             for held in claims.held_by(connection, by.actor):
-                if store.is_listed(connection, held.item_key):
+                if item_store.is_listed(connection, held.item_key):
                     return claims.prolong(connection, held, now)
             item_key = _first_free(connection, by)
             if item_key is None:
@@ -85,24 +99,46 @@ class Reading:
 
         self._decide(act)
 
-    def done(self, item_key: str, by: Reader) -> None:
-        """Say that an item is read, with the studies that it has now: it leaves the list without awaiting a report."""
+    def done(self, item_key: str, by: Reader, studies: Collection[str]) -> Done:
+        """
+        Say that studies of an item are read: without others it leaves the list, and awaits no report.
 
-        def act(connection: Connection, now: datetime) -> None:
-            """Close it."""
+        Parameters
+        ----------
+        item_key
+            Of the item.
+        by
+            Who says so.
+        studies
+            Those that the reader saw there. Of others nothing is said: one that came since is read by nobody, and all
+            goes on as if it had come a moment later.
+        """
+
+        def act(connection: Connection, now: datetime) -> Done:
+            """Write it down, and close the item or rank what is left of it."""
             _require_listed(connection, item_key)
             held = claims.held(connection, [item_key]).get(item_key)
             if held is not None and held.actor != by.actor:
                 raise ActRefusedError(Refusal.TAKEN)
+            awaits = facts_store.item_facts(connection, item_key).awaits
+            covers = tuple(uid for uid in awaits if uid in studies)
+            left = tuple(uid for uid in awaits if uid not in studies)
+            if not covers:
+                raise ActRefusedError(Refusal.OTHER_STUDIES)
             reading = held.reading if held else None
             claims.drop(connection, item_key)
             calls.end(connection, item_key, WhyEnded.CLOSED)
-            covers = store.set_done(connection, store.item_facts(connection, item_key), now)
-            detail = {"reading": reading, "studies": list(covers)}
+            study_store.set_done(connection, covers)
+            if left:
+                Ranking(self.runtime).rank(connection, item_key)
+            else:
+                item_store.close_item(connection, item_key, now)
+            detail = {"reading": reading, "studies": list(covers), "left": list(left)}
             number = log.append(connection, Act.DONE, item_key, by, now, detail)
             announcing.closed(self.runtime, connection, item_key, reading, "by_hand", by, now, number)
+            return Done(number, covers, left)
 
-        self._decide(act)
+        return self._decide(act)
 
     def judge(self, item_key: str, by: Reader, judgement: Judgement, because: WhyWrong | None) -> int:
         """Agree or disagree with what AI has shown, or say why it is wrong; return the decision's number."""
@@ -110,6 +146,8 @@ class Reading:
         def act(connection: Connection, now: datetime) -> int:
             """Write the judgement with what it is about."""
             _require_known(connection, item_key)
+            if not facts_store.item_facts(connection, item_key).studies:
+                raise ActRefusedError(Refusal.MOVED)
             ai_shown = shown.shown_now(connection, item_key)
             if not ai_shown:
                 raise ActRefusedError(Refusal.NOTHING_SHOWN)
@@ -121,11 +159,26 @@ class Reading:
 
         return self._decide(act)
 
-    def undo(self, item_key: str, by: Reader) -> int:
-        """Take back one's last judgement or *done*; what was written stays. Return the decision that is undone."""
+    def undo(self, asked_key: str, by: Reader) -> int:
+        """
+        Take back one's last judgement or *done*; what was written stays.
+
+        Parameters
+        ----------
+        asked_key
+            Of the item that has the studies now, or that had them when it was said.
+        by
+            Whose act it was.
+
+        Returns
+        -------
+        int
+            The decision that is undone.
+        """
 
         def act(connection: Connection, now: datetime) -> int:
             """Find it, and do the opposite."""
+            item_key = _where_it_goes_on(connection, asked_key)
             lines = log.decisions(connection, [item_key]).get(item_key, [])
             before = log.undone(lines)
             mine = [x for x in lines if x.actor == by.actor and x.id not in before and x.act in (Act.JUDGED, Act.DONE)]
@@ -180,10 +233,10 @@ class Reading:
 
     def _reopen(self, connection: Connection, done: Decision, by: Reader, now: datetime) -> None:
         """Put back what a *done* covered, wherever its studies are by now."""
-        item_keys = store.set_undone(connection, _covered(connection, done))
+        item_keys = study_store.set_undone(connection, _covered(connection, done))
         for item_key in item_keys:
             Ranking(self.runtime).rank(connection, item_key)
-            if store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
+            if item_store.is_listed(connection, item_key) and item_key not in claims.held(connection, [item_key]):
                 self._open(connection, item_key, by, "list", now)
 
     def _decide(self, act: Callable[[Connection, datetime], T]) -> T:
@@ -196,7 +249,7 @@ class Reading:
 
 
 def _require_known(connection: Connection, item_key: str) -> bool:
-    is_listed = store.is_listed(connection, item_key)
+    is_listed = item_store.is_listed(connection, item_key)
     if is_listed is None:
         raise ActRefusedError(Refusal.UNKNOWN_ITEM)
     return is_listed
@@ -207,12 +260,19 @@ def _require_listed(connection: Connection, item_key: str) -> None:
         raise ActRefusedError(Refusal.CLOSED)
 
 
+def _where_it_goes_on(connection: Connection, item_key: str) -> str:
+    """Return the item that is spoken of by a key of before: there alone it is known what was taken back already."""
+    if facts_store.item_facts(connection, item_key).studies:
+        return item_key
+    return log.followed_to(connection, item_key)
+
+
 def _covered(connection: Connection, done: Decision) -> Collection[str]:
     covers: list[str] | None = done.detail.get("studies")
     if covers is not None:
         return covers
     # One of the version before: it covered what the item had.
-    return [study.study_instance_uid for study in store.item_facts(connection, done.item_key).studies]
+    return [study.study_instance_uid for study in facts_store.item_facts(connection, done.item_key).studies]
 
 
 def _first_free(connection: Connection, by: Reader) -> str | None:
@@ -237,7 +297,9 @@ def _first_free(connection: Connection, by: Reader) -> str | None:
 
 def _is_put_aside(lines: Sequence[Decision], by: Reader, place: SortKey) -> bool:
     """Tell whether a reader handed an item back last, and nothing has moved it up since: no flag, no order, no cap."""
-    last = next((line for line in reversed(lines) if line.actor == by.actor), None)
+    # What a reader says of AI afterwards, from the row, is no sign of wanting the exam.
+    wanting = (Act.OPENED, Act.HANDED_BACK, Act.DONE)
+    last = next((line for line in reversed(lines) if line.actor == by.actor and line.act in wanting), None)
     if last is None or last.act is not Act.HANDED_BACK:
         return False
     before: list[float] | None = last.detail.get("place")

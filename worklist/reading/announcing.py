@@ -18,7 +18,7 @@ from voorrang.events.reading_records import (
     WhyClosed,
 )
 from voorrang.runtime import Runtime
-from worklist import store
+from worklist import facts_store
 from worklist.facts import ItemFacts
 from worklist.origins import origin_of
 from worklist.reading.claims import Claim
@@ -29,7 +29,7 @@ Shown = tuple[ShownAnswer, ...] | None
 
 def opened(runtime: Runtime, connection: Connection, held: Claim, how: HowOpened, ai_shown: Shown) -> None:
     """Say that a reader opened an item."""
-    facts = store.item_facts(connection, held.item_key)
+    facts = facts_store.item_facts(connection, held.item_key)
     record = ReadingOpened(
         reading=held.reading,
         item_key=held.item_key,
@@ -55,7 +55,7 @@ def closed(
     fact: str | int,
 ) -> None:
     """Say that a reading ended, once for each `fact`: the decision, or when what ended it happened."""
-    facts = store.item_facts(connection, item_key)
+    facts = facts_store.item_facts(connection, item_key)
     who = Reader("", "") if by == ITSELF else by
     record = ReadingClosed(
         reading=reading,
@@ -78,7 +78,7 @@ def judged(
     undoes: int | None = None,
 ) -> None:
     """Say what a reader thinks of what AI had shown."""
-    facts = store.item_facts(connection, line.item_key)
+    facts = facts_store.item_facts(connection, line.item_key)
     record = FindingJudged(
         decision=line.id,
         item_key=line.item_key,
@@ -99,7 +99,7 @@ def acknowledged(
     runtime: Runtime, connection: Connection, item_key: str, number: int, by: Reader, at: datetime
 ) -> None:
     """Say that somebody takes a critical finding."""
-    facts = store.item_facts(connection, item_key)
+    facts = facts_store.item_facts(connection, item_key)
     record = FindingAcknowledged(
         decision=number,
         item_key=item_key,
@@ -113,7 +113,7 @@ def acknowledged(
 
 def escalated(runtime: Runtime, connection: Connection, item_key: str, **values: Any) -> None:
     """Say that on-call radiology was told."""
-    facts = store.item_facts(connection, item_key)
+    facts = facts_store.item_facts(connection, item_key)
     record = FindingEscalated(item_key=item_key, study_instance_uids=_uids(facts), **values)
     runtime.announce(connection, record, origin_of(runtime, facts), (record.escalation, record.step))
 

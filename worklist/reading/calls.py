@@ -102,9 +102,21 @@ def of_items(connection: Connection, item_keys: Collection[str]) -> dict[str, Se
 
 
 def rename(connection: Connection, before: str, after: str) -> None:
-    """Give the calls of an item to the one that its studies moved to, unless that one has calls of its own."""
-    own = select(call.c.id).where(call.c.item_key == after).exists()
-    connection.execute(update(call).where(call.c.item_key == before, ~own).values(item_key=after))
+    """
+    Give the calls of an item to the one that its studies moved to.
+
+    Where that one has a call about the same model it keeps its own, unless that has ended and the one that comes waits:
+    then they change places, so that each has the reference of its messages.
+    """
+    there = known(connection, [after])
+    for moved in known(connection, [before]).values():
+        own = there.get((after, moved.pathway, moved.model_id))
+        if own is None:
+            change(connection, moved.id, item_key=after)
+        elif own.state is CallState.ENDED and moved.state is CallState.WAITING:
+            change(connection, own.id, item_key="")  # one finding has one row at a time
+            change(connection, moved.id, item_key=after)
+            change(connection, own.id, item_key=before)
 
 
 def _call(row: Any) -> Call:

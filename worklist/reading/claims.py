@@ -79,6 +79,12 @@ def over(connection: Connection, now: datetime) -> list[Claim]:
     return [_claim(row) for row in connection.execute(query)]
 
 
+def shorten(connection: Connection, now: datetime) -> None:
+    """Let no claim last longer than one that is taken now: the clock was ahead when it was."""
+    latest = now + timedelta(minutes=CLAIM_MINUTES)
+    connection.execute(update(claim).where(claim.c.until > latest).values(until=latest))
+
+
 def rename(connection: Connection, before: str, after: str) -> None:
     """Give a claim to the item that the studies moved to."""
     connection.execute(update(claim).where(claim.c.item_key == before).values(item_key=after))

@@ -7,7 +7,7 @@ from datetime import datetime
 from voorrang.database import Connection
 from voorrang.events.reading_records import WhyClosed
 from voorrang.runtime import Runtime
-from worklist import store
+from worklist import facts_store
 from worklist.minutes import history
 from worklist.orders.facts import Standing
 from worklist.reading import announcing, calls, claims, log, shown
@@ -49,6 +49,7 @@ def end_reading(runtime: Runtime, connection: Connection, item_key: str, why: St
 
 def expire(runtime: Runtime, connection: Connection, now: datetime) -> None:
     """End the claims whose time is over: the next reader need not wait for somebody who went home."""
+    claims.shorten(connection, now)
     for held in claims.over(connection, now):
         claims.drop(connection, held.item_key)
         number = log.append(connection, Act.EXPIRED, held.item_key, ITSELF, now, {"reading": held.reading})
@@ -60,17 +61,23 @@ def follow_studies(runtime: Runtime, connection: Connection, before: str, after:
     """
     Give what is known of an item's reading to the one that its studies moved to: an order that came after its images.
 
-    Called before the new item is ranked; an item that still has studies keeps what it has. Who has the new item keeps
-    it: a reading that meets another one there ends.
+    Called before the new item is ranked; an item that still has studies keeps what it has, but for the claim where all
+    of those are read: it was for what moved. Who has the new item keeps it: a reading that meets another there ends.
     """
-    if before == after or store.item_facts(connection, before).studies:
+    left = facts_store.item_facts(connection, before)
+    if before == after or (left.studies and not left.is_done):
         return
     now = runtime.clock.now()
-    shown.follow(connection, before, after)
-    history.follow(connection, before, after)
-    calls.rename(connection, before, after)
-    if any(line.act in (Act.JUDGED, Act.DONE) for line in log.decisions(connection, [before]).get(before, [])):
-        log.append(connection, Act.FOLLOWED, after, ITSELF, now, {"from": before})
+    if not left.studies:
+        shown.follow(connection, before, after)
+        history.follow(connection, before, after)
+        calls.rename(connection, before, after)
+        if any(line.act in (Act.JUDGED, Act.DONE) for line in log.decisions(connection, [before]).get(before, [])):
+            log.append(connection, Act.FOLLOWED, after, ITSELF, now, {"from": before})
+    _move_claim(runtime, connection, before, after, now)
+
+
+def _move_claim(runtime: Runtime, connection: Connection, before: str, after: str, now: datetime) -> None:
     moved = claims.held(connection, [before]).get(before)
     if moved is None:
         return

@@ -47,9 +47,14 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A flag that the list began to show at `flagged_at`; the last image came at `last_received_at`."""
+    """
+    A flag that the list began to show at `flagged_at`; the last image came at `last_received_at`.
+
+    `unread_since` is later where a reader has read other studies of its item by then, and not that one.
+    """
 
     flagged_at: datetime
+    unread_since: datetime
     last_received_at: datetime
     is_listed: bool
     opened_since: bool
@@ -68,9 +73,9 @@ class Standing:
     told_this_hour: int
 
 
-def first_at(rule: EscalationRule, flagged_at: datetime) -> datetime:
+def first_at(rule: EscalationRule, unread_since: datetime) -> datetime:
     """Return when the first message is due."""
-    return flagged_at + timedelta(minutes=rule.after_minutes)
+    return unread_since + timedelta(minutes=rule.after_minutes)
 
 
 def why_not(rule: EscalationRule, finding: Finding, now: datetime) -> WhyEnded | None:
@@ -80,7 +85,7 @@ def why_not(rule: EscalationRule, finding: Finding, now: datetime) -> WhyEnded |
     if finding.opened_since:
         return WhyEnded.OPENED
     answered_late = finding.flagged_at - finding.last_received_at > timedelta(minutes=ANSWER_MINUTES)
-    if answered_late or _is_late(first_at(rule, finding.flagged_at), now):
+    if answered_late or _is_late(first_at(rule, finding.unread_since), now):
         return WhyEnded.BACKLOG
     return None
 

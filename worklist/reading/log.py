@@ -42,6 +42,12 @@ class Act(StrEnum):
 
 
 _FOLLOWING = (Act.JUDGED, Act.DONE, Act.UNDONE, Act.FOLLOWED)  # what is known of studies wherever they move
+_FOLLOWED = (
+    select(decision.c.item_key)
+    .where(decision.c.act == Act.FOLLOWED.value, decision.c.detail["from"].as_string() == bindparam("key"))
+    .order_by(decision.c.id.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,17 @@ def decisions(connection: Connection, item_keys: Collection[str]) -> dict[str, l
     return found
 
 
+def followed_to(connection: Connection, item_key: str) -> str:
+    """Return the key under which what was said of the studies of an item goes on, since they moved; else its own."""
+    seen = {item_key}
+    while (after := connection.execute(_FOLLOWED, {"key": item_key}).scalar_one_or_none()) is not None:
+        if after in seen:  # they came back
+            break
+        seen.add(after)
+        item_key = after
+    return item_key
+
+
 def _about(connection: Connection, item_keys: Collection[str]) -> list[Decision]:
     return [
         Decision(row.id, utc(row.at), row.actor, row.role, Act(row.act), row.item_key, row.detail)
@@ -133,9 +150,9 @@ def revision(connection: Connection) -> int:
     return int(connection.execute(_LAST).scalar_one())
 
 
-def count_since(connection: Connection, act: Act, model_id: str, since: datetime) -> int:
-    """Return how many lines of a kind there are about a model since a time."""
-    query = select(decision.c.detail).where(decision.c.act == act.value, decision.c.at > since)
+def count_between(connection: Connection, act: Act, model_id: str, since: datetime, until: datetime) -> int:
+    """Return how many lines of a kind there are about a model after a time, up to another: not of a clock ahead."""
+    query = select(decision.c.detail).where(decision.c.act == act.value, decision.c.at > since, decision.c.at <= until)
     return sum(1 for detail in connection.execute(query).scalars() if detail.get("model_id") == model_id)
 
 

@@ -13,7 +13,7 @@ from voorrang.logs import get_logger
 from voorrang.metrics import ESCALATIONS
 from voorrang.pathways.pathway import EscalationRule
 from voorrang.runtime import Runtime
-from worklist import store
+from worklist import facts_store, item_store
 from worklist.reading import announcing, calls, claims, log, shown
 from worklist.reading.calls import Call
 from worklist.reading.deciding import decide
@@ -28,10 +28,10 @@ from worklist.reading.escalating import (
     next_step,
     why_not,
 )
+from worklist.reading.flags import UnreadFlag, moves, new_flags, opened_since
 from worklist.reading.log import ITSELF, Act
 from worklist.reading.telling import Channel, ChannelName, Notice
 
-LOOK_BACK = timedelta(hours=24)
 HOUR = timedelta(hours=1)
 
 
@@ -58,12 +58,12 @@ class OnCall:
             return
         with self.runtime.database.read() as connection:
             now = self.runtime.clock.now()
-            new = _new(connection, rules, now)
+            new = new_flags(connection, rules, now)
             due = calls.due(connection, now)
         if new:
             with self.runtime.database.write() as connection:
-                for item_key, pathway, model_id, flagged_at in new:
-                    _begin(connection, rules[pathway], (item_key, pathway, model_id), flagged_at, now)
+                for flag in new:
+                    _begin(connection, rules[flag.pathway], flag, now)
         for call in due:
             rule = rules.get(call.pathway)
             if rule is not None and (notice := self._look(call.id, rule)) is not None:
@@ -129,49 +129,21 @@ class OnCall:
         )
 
 
-def _new(
-    connection: Connection, rules: dict[str, EscalationRule], now: datetime
-) -> list[tuple[str, str, str, datetime]]:
-    """Return the flags that nobody has begun to look after: new ones, and those that came back or came anew."""
-    flags = shown.newly_flagged(connection, rules, now - LOOK_BACK)
-    known = calls.known(connection, {flag[0] for flag in flags})
-    fresh = [flag for flag in flags if (call := known.get(flag[:3])) is None or _is_anew(connection, call, flag[3])]
-    return [flag for flag in fresh if not store.is_listed(connection, flag[0]) or _moves(connection, *flag[:3])]
-
-
-def _is_anew(connection: Connection, call: Call, flagged_at: datetime) -> bool:
-    """Tell whether a flag was gone and is back, or is of a study that came after what was flagged had been read."""
-    if call.state is CallState.WAITING or flagged_at <= call.flagged_at:
-        return False
-    if call.why is WhyEnded.UNFLAGGED:
-        return True
-    lines = log.decisions(connection, [call.item_key]).get(call.item_key, [])
-    taken_back = log.undone(lines)
-    done = [line.at for line in lines if line.act is Act.DONE and line.id not in taken_back]
-    return any(call.flagged_at <= at <= flagged_at for at in done)
-
-
-def _moves(connection: Connection, item_key: str, pathway: str, model_id: str) -> bool:
-    """Tell whether a flag moves its item: of what is only displayed nobody is told."""
-    views = store.view_of(connection, item_key)
-    return any(view["lift"] and (view["pathway"], view["model_id"]) == (pathway, model_id) for view in views)
-
-
-def _begin(
-    connection: Connection, rule: EscalationRule, key: tuple[str, str, str], flagged_at: datetime, now: datetime
-) -> None:
-    item_key, pathway, model_id = key
+def _begin(connection: Connection, rule: EscalationRule, flag: UnreadFlag, now: datetime) -> None:
+    item_key = flag.item_key
     lines = log.decisions(connection, [item_key]).get(item_key, [])
-    studies = store.item_facts(connection, item_key).studies
+    studies = facts_store.item_facts(connection, item_key).studies
     finding = Finding(
-        flagged_at=flagged_at,
-        last_received_at=max((study.last_received_at for study in studies), default=flagged_at),
-        is_listed=store.is_listed(connection, item_key) is True,
-        opened_since=any(line.act is Act.OPENED and line.at >= flagged_at for line in lines),
+        flagged_at=flag.flagged_at,
+        unread_since=flag.unread_since,
+        last_received_at=max((study.last_received_at for study in studies), default=flag.flagged_at),
+        is_listed=item_store.is_listed(connection, item_key) is True,
+        opened_since=opened_since(lines, flag.flagged_at),
     )
     why = why_not(rule, finding, now)
-    if calls.begin(connection, item_key, pathway, model_id, flagged_at, first_at(rule, flagged_at), why) and why:
-        _say_skipped(connection, item_key, model_id, 0, why, now)
+    first = first_at(rule, flag.unread_since)
+    if calls.begin(connection, *flag.key, flag.unread_since, first, why) and why:
+        _say_skipped(connection, item_key, flag.model_id, 0, why, now)
 
 
 def _say_skipped(connection: Connection, item_key: str, model_id: str, step: int, why: WhyEnded, now: datetime) -> None:
@@ -187,8 +159,8 @@ def _standing(connection: Connection, call: Call, now: datetime) -> Standing:
         due_at=call.next_at,
         step=call.step,
         limited=call.limited,
-        is_listed=store.is_listed(connection, call.item_key) is True,
-        is_flagged=shown.is_flagged(connection, *key) and _moves(connection, *key),
+        is_listed=item_store.is_listed(connection, call.item_key) is True,
+        is_flagged=shown.is_flagged(connection, *key) and moves(connection, *key),
         is_being_read=call.item_key in claims.held(connection, [call.item_key]),
-        told_this_hour=log.count_since(connection, Act.CALLED, call.model_id, now - HOUR),
+        told_this_hour=log.count_between(connection, Act.CALLED, call.model_id, now - HOUR, now),
     )

@@ -12,6 +12,8 @@ class Refusal(StrEnum):
     UNKNOWN_CALL = "no message had this reference"
     CLOSED = "this item is closed"
     TAKEN = "another reader has this item"
+    MOVED = "its studies stand in another row by now: look at the list again"
+    OTHER_STUDIES = "none of the studies that you saw is still to be read here: look at the row again"
     NOT_YOURS = "you do not have this item"
     NOTHING_LEFT = "nothing is left that nobody has"
     NOTHING_SHOWN = "AI has shown nothing here, so there is nothing to agree or disagree with"

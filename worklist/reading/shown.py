@@ -158,6 +158,12 @@ def newly_flagged(
     return [(row.item_key, row.pathway, row.model_id, utc(row.since)) for row in connection.execute(latest)]
 
 
+def flagged_series(connection: Connection, item_key: str, pathway: str, model_id: str) -> str:
+    """Return the series of which the list shows a flag of a model now; empty without a flag, or where not known."""
+    row = _latest(connection, item_key).get((pathway, model_id))
+    return str(row.series_instance_uid) if row is not None and row.state == FLAGGED else ""
+
+
 def is_flagged(connection: Connection, item_key: str, pathway: str, model_id: str) -> bool:
     """Tell whether the list shows a flag of a model now."""
     row = _latest(connection, item_key).get((pathway, model_id))

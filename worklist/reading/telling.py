@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import smtplib
+from contextlib import closing
 from dataclasses import dataclass
 from email.message import EmailMessage
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -78,12 +79,12 @@ class Email:
     def tell(self, notice: Notice) -> None:
         """Send one mail."""
         mail = EmailMessage()
-        mail["From"], mail["To"], mail["Subject"] = self.sender, self.recipient, notice.subject
-        mail.set_content(notice.text)
         try:
+            mail["From"], mail["To"], mail["Subject"] = self.sender, self.recipient, notice.subject
+            mail.set_content(notice.text)
             with smtplib.SMTP(self.host, self.port, timeout=PATIENCE_SECONDS) as relay:
                 relay.send_message(mail)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, ValueError, smtplib.SMTPException) as error:  # ValueError: an address that is none
             raise RetryableError(f"e-mail: {type(error).__name__}") from error
 
 
@@ -96,8 +97,6 @@ class Webhook:
 
     def tell(self, notice: Notice) -> None:
         """Post once."""
-        where = urlsplit(self.url)
-        kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
         body = {
             "subject": notice.subject,
             "text": notice.text,
@@ -107,17 +106,21 @@ class Webhook:
             "site": notice.site,
             "waits_minutes": notice.waits_minutes,
         }
-        path = (where.path or "/") + (f"?{where.query}" if where.query else "")
-        connection = kind(where.hostname or "", where.port, timeout=PATIENCE_SECONDS)
         try:
-            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-            status = connection.getresponse().status
-        except (OSError, HTTPException) as error:
+            status = _post(self.url, json.dumps(body))
+        except (OSError, ValueError, HTTPException) as error:  # ValueError: an address that is none
             raise RetryableError(f"webhook: {type(error).__name__}") from error
-        finally:
-            connection.close()
         if not 200 <= status < 300:
             raise RetryableError(f"webhook: status {status}")
+
+
+def _post(url: str, body: str) -> int:
+    where = urlsplit(url)
+    kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
+    path = (where.path or "/") + (f"?{where.query}" if where.query else "")
+    with closing(kind(where.hostname or "", where.port, timeout=PATIENCE_SECONDS)) as connection:
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        return connection.getresponse().status
 
 
 def channels(settings: Settings) -> tuple[Channel, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
 
 from voorrang.archive import PictureFolder
 from voorrang.database import Database
-from worklist import store
+from worklist import item_store
 from worklist.pictures import numbered_picture, version_of
 
 PNG = "image/png"
@@ -33,14 +33,14 @@ def picture_routes(database: Database, folder: PictureFolder) -> APIRouter:
 
     @router.get("/api/worklist/{item_key}/findings/{number}/picture", response_class=Response)
     def picture(
-        item_key: str,
+        item_key: Annotated[str, Path(pattern="^[^\\x00]{1,64}$")],  # PostgreSQL knows no NUL
         number: int,
         v: Annotated[str | None, Query()] = None,
         if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         """Return the picture: 404 where there is none, or where `v` names one that no longer is this finding's."""
         with database.read() as connection:
-            locator = numbered_picture(store.view_of(connection, item_key), number)
+            locator = numbered_picture(item_store.view_of(connection, item_key), number)
         if locator is None or (v is not None and v != version_of(locator)):
             raise HTTPException(404, "no such picture")
         try:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from voorrang.events.reading_records import WhyWrong
 from worklist.reading.acts import Reading
@@ -36,6 +36,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     503: {"description": "The database does not answer"},
 }
 
+StudyUID = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ItemKey = Annotated[str, Path(pattern=r"^[0-9A-Za-z._-]{1,64}$", description="`item_key` of the list")]
 
 
@@ -51,6 +52,17 @@ class OpenAct(Act):
     """How an item is opened."""
 
     how: Literal["list", "pacs"] = "list"
+
+
+class DoneAct(Act):
+    """
+    Which studies were read: `studies_to_read` of the row as the reader saw it.
+
+    There is no "all of it": a study that came since was seen by nobody. Those that the item no longer has, or that
+    were read before, are passed over.
+    """
+
+    studies: list[StudyUID] = Field(min_length=1)
 
 
 class JudgeAct(Act):
@@ -80,6 +92,17 @@ class Numbered(BaseModel):
     """Which decision was written, or undone."""
 
     decision: int
+
+
+class DoneAnswer(Numbered):
+    """
+    What became of it: `studies_done` are read by this decision.
+
+    While `studies_to_read` has any, the item stays on the list, and these are to be read by somebody.
+    """
+
+    studies_done: tuple[str, ...]
+    studies_to_read: tuple[str, ...]
 
 
 def reading_routes(reading: Reading, readers: Mapping[str, str]) -> APIRouter:
@@ -112,10 +135,11 @@ def reading_routes(reading: Reading, readers: Mapping[str, str]) -> APIRouter:
         """Give an item back unread."""
         reading.hand_back(item_key, who(act))
 
-    @router.post("/items/{item_key}/done", status_code=204)
-    def done(item_key: ItemKey, act: Act) -> None:
-        """Say that an item is read: it leaves the list."""
-        reading.done(item_key, who(act))
+    @router.post("/items/{item_key}/done")
+    def done(item_key: ItemKey, act: DoneAct) -> DoneAnswer:
+        """Say that studies of an item are read: it leaves the list unless others came that were not seen."""
+        said = reading.done(item_key, who(act), act.studies)
+        return DoneAnswer(decision=said.decision, studies_done=said.covers, studies_to_read=said.left)
 
     @router.post("/items/{item_key}/judgement")
     def judge(item_key: ItemKey, act: JudgeAct) -> Numbered:

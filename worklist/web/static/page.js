@@ -8,7 +8,8 @@ const following = document.getElementById("following");
 let heardAt = Date.now();
 let heardClock = "";
 let shown = "";
-let wanted = 0;
+let isAsking = false;
+let isWanted = false;
 
 function shownTime() {
   const time = list.querySelector(".order time");
@@ -27,7 +28,19 @@ function setGone(isGone) {
 }
 
 async function refresh() {
-  const mine = ++wanted;
+  // One question at a time: were each new one to take the place of the last, a list that changes faster than it is
+  // answered would never be drawn. What is wanted meanwhile is asked for when the answer is there.
+  isWanted = true;
+  if (isAsking) return;
+  isAsking = true;
+  while (isWanted) {
+    isWanted = false;
+    await ask();
+  }
+  isAsking = false;
+}
+
+async function ask() {
   try {
     // Rows that need not move stay where the reader saw them: the list is told which those are.
     const before = Array.from(list.querySelectorAll("[data-item]"), (row) => row.dataset.item).join(" ");
@@ -35,14 +48,13 @@ async function refresh() {
     const answer = await fetch(`/rows${location.search}`, { headers, cache: "no-store", signal: AbortSignal.timeout(SILENCE_MS) });
     if (!answer.ok) throw new Error(String(answer.status));
     const rows = await answer.text();
-    if (mine !== wanted) return;
     if (rows !== shown) list.innerHTML = rows;
     shown = rows;
     heardAt = Date.now();
     following.textContent = "following";
     setGone(false);
   } catch {
-    if (mine === wanted) setGone(true);
+    setGone(true);
   }
 }
 
@@ -62,12 +74,13 @@ function follow() {
   };
 }
 
-function offerUndo(said, item) {
+function offerUndo(said, item, left) {
   const button = document.createElement("button");
   button.dataset.act = "undo";
   button.textContent = "Undo";
   said.dataset.item = item;
-  said.replaceChildren("Done: it left the list. ", button);
+  const more = left === 1 ? "1 study came that you had not seen, and is" : `${left} studies came that you had not seen, and are`;
+  said.replaceChildren(left ? `Done, but ${more} still to be read here. ` : "Done: it left the list. ", button);
   said.hidden = false;
 }
 
@@ -78,6 +91,8 @@ async function act(element) {
   const body = { reader: reader ? reader.value : "" };
   if (element.dataset.judgement) body.judgement = element.dataset.judgement;
   if (element.value) body.because = element.value;
+  // What this row had when it was pressed: of a study that came since nothing is said.
+  if (element.dataset.act === "done") body.studies = row.dataset.studies.split(" ");
   const said = document.getElementById("answer");
   try {
     const answer = await fetch(`/api/worklist/${path}`, {
@@ -86,10 +101,11 @@ async function act(element) {
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(SILENCE_MS),
     });
-    const refused = answer.ok ? "" : (await answer.json()).detail;
+    const told = answer.status === 204 ? {} : await answer.json();
+    const refused = answer.ok ? "" : told.detail;
     said.textContent = typeof refused === "string" ? refused : "not understood";
     said.hidden = answer.ok;
-    if (answer.ok && element.dataset.act === "done") offerUndo(said, row.dataset.item);
+    if (answer.ok && element.dataset.act === "done") offerUndo(said, row.dataset.item, told.studies_to_read.length);
   } catch {
     said.textContent = "No answer: this was perhaps not written down.";
     said.hidden = false;

@@ -12,7 +12,7 @@ from worklist.reading.escalating import Finding, Standing, Step, WhyEnded, first
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 RULE = EscalationRule(after_minutes=5, repeat_minutes=10, max_per_hour=2)
-FINDING = Finding(NOON, NOON - timedelta(minutes=2), is_listed=True, opened_since=False)
+FINDING = Finding(NOON, NOON, NOON - timedelta(minutes=2), is_listed=True, opened_since=False)
 UNREAD = Standing(NOON, 0, limited=False, is_listed=True, is_flagged=True, is_being_read=False, told_this_hour=0)
 
 
@@ -35,10 +35,15 @@ def test_a_fresh_unread_finding_will_be_told() -> None:
         (replace(FINDING, opened_since=True), at(0.1), WhyEnded.OPENED),
         (replace(FINDING, last_received_at=at(-31)), at(0.1), WhyEnded.BACKLOG),  # the model was away
         (FINDING, at(15.1), WhyEnded.BACKLOG),  # we were away
+        (replace(FINDING, unread_since=at(60)), at(75.1), WhyEnded.BACKLOG),
     ],
 )
 def test_what_is_read_closed_or_of_a_backlog_is_never_told(finding: Finding, now: datetime, why: WhyEnded) -> None:
     assert why_not(RULE, finding, now) is why
+
+
+def test_what_a_reader_left_of_an_item_that_was_flagged_long_before_is_no_backlog() -> None:
+    assert why_not(RULE, replace(FINDING, unread_since=at(60)), at(60.1)) is None
 
 
 @pytest.mark.parametrize("minutes", [0, 14.9])
