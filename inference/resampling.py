@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,12 +13,17 @@ from voorrang.dicom.headers import Vector
 Positions = npt.NDArray[np.float64]
 
 OUTSIDE_HU = -1024.0
+_POINT_MM = 1e-6
 MIN_SHEAR_PIXELS = 0.5  # over the whole stack; below, every voxel is nearest to where it was
 
 
 def evenly_spaced(voxels: Voxels, distances_mm: Positions, spacing_mm: float) -> Voxels:
     """
-    Interpolate slices linearly onto even distances, from the first on.
+    Put slices onto even distances, from the first on, so that every one of them is seen.
+
+    Between slices as far apart as those that are made, linear interpolation. Where they lie closer, the mean of that
+    over up to one spacing: a slice between two places would be left out, and what only it shows. What rises evenly
+    stays as it is, but for half a spacing at both ends.
 
     Parameters
     ----------
@@ -30,19 +37,41 @@ def evenly_spaced(voxels: Voxels, distances_mm: Positions, spacing_mm: float) ->
     Returns
     -------
     float32 array of shape (n, rows, columns)
-        The last slice lies at or below the last one given.
+        The last slice lies within half a spacing of the last one given.
     """
-    n = int((distances_mm[-1] - distances_mm[0]) / spacing_mm + 1e-6) + 1
-    wanted = distances_mm[0] + spacing_mm * np.arange(n)
-    above = np.clip(np.searchsorted(distances_mm, wanted, side="right"), 1, len(distances_mm) - 1)
-    below = above - 1
-    weight = np.clip((wanted - distances_mm[below]) / (distances_mm[above] - distances_mm[below]), 0.0, 1.0)
-    out = np.empty((n, *voxels.shape[1:]), np.float32)
+    first, last = float(distances_mm[0]), float(distances_mm[-1])
+    n = math.ceil((last - first) / spacing_mm - 0.5 - 1e-6) + 1
+    out = np.zeros((n, *voxels.shape[1:]), np.float32)
     for k in range(n):
-        w = np.float32(weight[k])
-        np.multiply(voxels[below[k]], 1 - w, out=out[k])
-        out[k] += w * voxels[above[k]]
+        for index, weight in _weights(min(first + k * spacing_mm, last), distances_mm, spacing_mm):
+            out[k] += np.float32(weight) * voxels[index]
     return out
+
+
+def _weights(at_mm: float, distances_mm: Positions, spacing_mm: float) -> list[tuple[int, float]]:
+    """Return the slices that make the one at a place, each with its weight; together 1."""
+    reach = spacing_mm / 2
+    lowest, above = np.searchsorted(distances_mm, [at_mm - reach, at_mm + reach])
+    gaps = np.diff(distances_mm[max(0, lowest - 1) : above + 1])
+    half = min(reach, max(0.0, spacing_mm - float(gaps.min())))
+    low, high = max(at_mm - half, float(distances_mm[0])), min(at_mm + half, float(distances_mm[-1]))
+    within = distances_mm[(distances_mm > low) & (distances_mm < high)]
+    points = np.array([low, *within, high]) if high - low > _POINT_MM else np.array([at_mm])
+    shares = _trapezoid(points)
+    below = np.clip(np.searchsorted(distances_mm, points, side="right"), 1, len(distances_mm) - 1) - 1
+    part = np.clip((points - distances_mm[below]) / (distances_mm[below + 1] - distances_mm[below]), 0.0, 1.0)
+    weights = np.bincount(below, shares * (1 - part), len(distances_mm))
+    weights += np.bincount(below + 1, shares * part, len(distances_mm))
+    return [(int(index), float(weights[index])) for index in np.flatnonzero(weights)]
+
+
+def _trapezoid(points: Positions) -> Positions:
+    """Return the share of each point in the mean of what is linear between them."""
+    if len(points) == 1:
+        return np.ones(1)
+    halves: Positions = np.diff(points) / (2 * (points[-1] - points[0]))
+    shares: Positions = np.concatenate([halves, [0.0]]) + np.concatenate([[0.0], halves])
+    return shares
 
 
 def straightened(volume: Volume) -> Volume:

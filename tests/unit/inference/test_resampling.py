@@ -128,7 +128,7 @@ def test_every_voxel_of_the_upright_volume_has_the_value_of_its_place(shear: tup
     )
     upright = straightened(volume)
     mask = Volume(np.ones_like(volume.voxels_hu) - OUTSIDE_HU - 1, *_places(volume))
-    inside = straightened(mask).voxels_hu > -OUTSIDE_HU - 1e-2
+    inside = straightened(mask).voxels_hu > -OUTSIDE_HU - 1e-3
     assert inside.any()
     for index in np.argwhere(inside)[::7]:
         a, b, d = (float(value) for value in index)
@@ -144,3 +144,26 @@ def test_uneven_slices_become_even_ones_by_hand_counted_weights() -> None:
     voxels = np.array([0.0, 10.0, 40.0], np.float32).reshape(3, 1, 1)
     made = evenly_spaced(voxels, np.array([0.0, 2.0, 5.0]), 2.0)
     assert made.ravel().tolist() == pytest.approx([0, 10, 30])  # at 0, 2 and 4 mm
+
+
+def test_thin_slices_among_thicker_ones_are_all_seen_as_much() -> None:
+    heights = np.array([*np.arange(12) * 2.5, *(27.5 + 5.0 * np.arange(1, 17))])  # a skull base, and a vertex
+    slices = np.eye(len(heights), dtype=np.float32).reshape(len(heights), len(heights), 1)
+    seen = evenly_spaced(slices, heights, 5.0).sum(axis=0).ravel()
+    assert seen[2:10] == pytest.approx(0.5)  # half as thick as the others
+    assert seen[13:-1] == pytest.approx(1.0)
+    assert seen.min() >= 0.25
+
+
+@given(st.lists(st.floats(0.5, 5.0), min_size=3, max_size=40), st.floats(-500, 500))
+def test_every_slice_is_seen_and_what_rises_evenly_stays_as_it_is(gaps: list[float], first: float) -> None:
+    heights = first + np.concatenate([[0.0], np.cumsum(gaps)])
+    spacing = float(np.median(gaps))
+    slices = np.eye(len(heights), dtype=np.float32).reshape(len(heights), len(heights), 1)
+    made = evenly_spaced(slices, heights, spacing)[:, :, 0]
+    assert (made.sum(axis=0) > 0.01).all()
+    assert made.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    wanted = first + spacing * np.arange(len(made))
+    assert abs(wanted[-1] - heights[-1]) <= spacing / 2 + 1e-5
+    inside = (wanted >= heights[0] + spacing / 2) & (wanted <= heights[-1] - spacing / 2)
+    assert (made @ heights.astype(np.float32))[inside] == pytest.approx(wanted[inside], abs=1e-2)
