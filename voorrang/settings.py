@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -25,6 +27,7 @@ from voorrang.purpose import Purpose
 
 CONFIG_VARIABLE = "VOORRANG_CONFIG"
 MAX_INSTANCE_BYTES = (4 << 30) + (64 << 20)  # the longest element (PS3.5 section 7.1), and room for the others
+MAX_NAME, MAX_ROLE = 128, 64  # of who acts, as the log of acts has room for
 
 
 class SenderRule(BaseModel):
@@ -109,7 +112,9 @@ class Settings(BaseSettings):
     inference_time_limit_seconds: float = Field(
         default=600.0, gt=0, allow_inf_nan=False, description="for one model on one series"
     )
-    inference_memory_bytes: int = Field(default=0, ge=0, description="of the models' process; 0: 0.8 of the machine's")
+    inference_memory_bytes: int = Field(
+        default=0, ge=0, description="of the models' process; 0: 0.8 of the machine's, or the container's"
+    )
     cpu_hour_cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     gpu_hour_cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     pathways_dir: Path | None = Field(default=None, description="none: the pathways of the package")
@@ -143,6 +148,8 @@ class Settings(BaseSettings):
             )
         if not all(name.strip() and role.strip() for name, role in self.readers.items()):
             raise ValueError("readers: each has a name and a role, such as {vermeulen: radiologist}")
+        if any(len(name) > MAX_NAME or len(role) > MAX_ROLE for name, role in self.readers.items()):
+            raise ValueError(f"readers: a name has at most {MAX_NAME} characters, a role {MAX_ROLE}")
         return self
 
     @model_validator(mode="after")
@@ -150,6 +157,22 @@ class Settings(BaseSettings):
         if any(parts := (self.escalation_smtp, self.escalation_from, self.escalation_to)) and not all(parts):
             raise ValueError("escalation by e-mail needs escalation_smtp, escalation_from and escalation_to")
         return self
+
+    @field_validator("escalation_from", "escalation_to")
+    @classmethod
+    def _mail_has_somewhere_to_go(cls, text: str) -> str:
+        addresses = [address.partition("@") for _, address in getaddresses([text])]
+        if text and not (text.isprintable() and all(name and host for name, _, host in addresses)):
+            raise ValueError("is no mail address, nor several with commas between them")
+        return text
+
+    @field_validator("escalation_smtp", "escalation_webhook")
+    @classmethod
+    def _address_has_a_port_that_there_is(cls, address: str) -> str:
+        where = urlsplit(address if "://" in address else f"smtp://{address}")
+        if address and (not where.hostname or where.port == 0):  # `port` raises ValueError above 65535
+            raise ValueError("names no host, or port 0")
+        return address
 
     @model_validator(mode="after")
     def _somebody_can_take(self) -> Self:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 SHARE_OF_MACHINE = 0.8
 OOM_SCORE = 500  # the kernel's killer takes this process before the database and the worker, proc(5)
@@ -30,7 +31,7 @@ def limit_memory(limit_bytes: int) -> int:
     Parameters
     ----------
     limit_bytes
-        0: four fifths of the machine's memory.
+        0: four fifths of what there is (`memory_bytes`).
 
     Returns
     -------
@@ -41,11 +42,45 @@ def limit_memory(limit_bytes: int) -> int:
         return 0
     import resource
 
-    limit = limit_bytes or int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * SHARE_OF_MACHINE)
+    limit = limit_bytes or int(memory_bytes() * SHARE_OF_MACHINE)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     return limit
+
+
+def memory_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """
+    Return the machine's memory, or what a container or service may have of it (cgroups(7)), where that is less.
+
+    Beyond that the kernel kills; it does not say that memory ran out, so no smaller window would be tried.
+
+    Parameters
+    ----------
+    cgroups
+        Where the hierarchies of control groups are mounted.
+    own
+        Says in which groups this process is.
+    """
+    return min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_limits(cgroups, own)])
+
+
+def _limits(cgroups: Path, own: Path) -> Iterator[int]:
+    """Give every limit that holds: those of the group, and of all that it lies in."""
+    with suppress(OSError):
+        for line in own.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if not controllers:  # version 2
+                yield from _numbers(cgroups, group, "memory.max")
+            elif "memory" in controllers.split(","):
+                yield from _numbers(cgroups / "memory", group, "memory.limit_in_bytes")
+
+
+def _numbers(hierarchy: Path, group: str, name: str) -> Iterator[int]:
+    parts = PurePosixPath(group).relative_to("/").parts
+    for depth in range(len(parts) + 1):
+        with suppress(OSError, ValueError):  # it has no such file, or says "max"
+            yield int(hierarchy.joinpath(*parts[:depth], name).read_text())
 
 
 def be_killed_first() -> None:

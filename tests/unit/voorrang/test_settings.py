@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -110,3 +111,37 @@ def test_on_call_is_not_told_where_nobody_could_take_what_it_is_told_of(
     assert "VOORRANG_READERS" in refusal()
     monkeypatch.setenv("VOORRANG_READERS", '{"vermeulen": "radiologist"}')
     load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ESCALATION_WEBHOOK", "https://:8443/x"),
+        ("ESCALATION_WEBHOOK", "https://hook.example:99999/x"),
+        ("ESCALATION_WEBHOOK", "http://hook.example:0"),
+        ("ESCALATION_SMTP", "mail.example:70000"),
+        ("ESCALATION_SMTP", "mail.example:0"),
+        ("ESCALATION_TO", "on-call"),
+        ("ESCALATION_TO", "on-call@example.org, nobody"),
+        ("ESCALATION_FROM", "voorrang@example.org\nBcc: x@example.org"),
+        ("READERS", json.dumps({"a" * 129: "radiologist"})),
+        ("READERS", json.dumps({"anna": "r" * 65})),
+    ],
+)
+def test_what_could_only_fail_at_night_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"VOORRANG_{name}", value)
+    assert name.lower() in refusal().lower()
+
+
+def test_addresses_of_on_call_radiology_as_they_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOORRANG_READERS", json.dumps({"a" * 128: "r" * 64}))
+    for name, value in {
+        "SMTP": "mail.example:25",
+        "FROM": "Voorrang <voorrang@example.org>",
+        "TO": "on-call@example.org, Radiology <radiology@example.org>",
+        "WEBHOOK": "https://hook.example/x?y=1",
+    }.items():
+        monkeypatch.setenv(f"VOORRANG_ESCALATION_{name}", value)
+    assert load_settings().escalation_webhook == "https://hook.example/x?y=1"
