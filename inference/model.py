@@ -85,3 +85,13 @@ class Experimental(Protocol):
     def statement(self) -> str:
         """The words that every answer carries."""
         ...
+
+
+@runtime_checkable
+class SilentBelow(Protocol):
+    """A model that marks nothing below some score: what it would have said of less reads as 0."""
+
+    @property
+    def silent_below(self) -> float:
+        """The lowest score that it may give to a finding, 0..1."""
+        ...

@@ -53,6 +53,11 @@ class Detector:
         network: nn.Module = self._detector.network
         return network
 
+    @property
+    def silent_below(self) -> float:
+        """The score that a box must have to be kept."""
+        return float(self._detector.box_selector.score_thresh)
+
     def replace_network(self, network: nn.Module) -> None:
         """Put another network in the place of the bundle's: one that was compiled, or one that says what it is told."""
         self._detector.network = network.eval()

@@ -66,6 +66,7 @@ class BundleModel:
         self._preprocessing = _checked_preprocessing(bundle, parser)
         self._input_name = bundle.metadata.input_name
         self.computing = Computing(load_networks(bundle, parser))
+        self.silent_below = 0.0
         self._read = self._reader(parser)
 
     def run_under(self, conditions: Conditions) -> None:
@@ -100,6 +101,7 @@ class BundleModel:
         if isinstance(reading, Boxes):
             detector = Detector(self._contract, reading, parser, self.computing)
             require_filled(detector.network, self.computing.networks.values(), reading.detector)
+            self.silent_below = detector.silent_below
             return self._box_reader(detector)
         return self._candidate_reader(reading, parser)
 
@@ -112,6 +114,8 @@ class BundleModel:
         return read
 
     def _candidate_reader(self, asked: Candidates, parser: ConfigParser) -> Reader:
+        if asked.classifier is None:  # which else gives the scores
+            self.silent_below = asked.segmenter.threshold
         inferer = build(parser, asked.segmenter.inferer) if asked.segmenter.inferer else None
         reader = CandidateReader(asked, self._contract.labels[0], self.computing, inferer)
         cropped = self._contract.crop == "lungs"

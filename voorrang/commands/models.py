@@ -7,7 +7,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voorrang import register
 from voorrang.clock import SystemClock
@@ -15,9 +15,13 @@ from voorrang.commands import adding_models, explaining_selection
 from voorrang.commands.adding_models import open_register, version_of
 from voorrang.commands.keeping_calibrations import keep_calibration
 from voorrang.errors import ConfigurationError
-from voorrang.register import Actor, EnvelopeFacts, Influence, ModelVersion
+from voorrang.pathways.pathway import Pathway
+from voorrang.register import Actor, EnvelopeFacts, Influence
 from voorrang.settings import load_settings
 from voorrang.statement import Shows
+
+if TYPE_CHECKING:  # most commands need no torch
+    from inference.model import Model
 
 
 def add_parser(commands: Any) -> None:
@@ -122,11 +126,14 @@ def show_model(arguments: argparse.Namespace) -> int:
 def activate_model(arguments: argparse.Namespace) -> int:
     """Give a model its influence."""
     influence = Influence(arguments.influence)
-    version = _version_here(arguments.name, influence)
+    model = _model_here(arguments.name, influence)
+    version = version_of(model, Shows.FLAG)  # what was registered counts
     with open_register() as (connection, pathways, settings):
         pathway = pathways.get(arguments.pathway)
         if pathway is None:
             raise ConfigurationError(f"no pathway {arguments.pathway}; there are {', '.join(pathways)}")
+        if influence is not Influence.NONE:
+            _require_reach(model, pathway)
         calibration: Path | None = arguments.calibration
         digest = keep_calibration(calibration, pathway, version, settings) if calibration is not None else None
         made = register.activate(
@@ -177,7 +184,7 @@ def _registered(name: str) -> dict[str, Any]:
     }
 
 
-def _version_here(name: str, influence: Influence) -> ModelVersion:
+def _model_here(name: str, influence: Influence) -> Model:
     from inference.model import Experimental
     from inference.models import UnknownModelError, load_model
 
@@ -187,7 +194,19 @@ def _version_here(name: str, influence: Influence) -> ModelVersion:
         raise ConfigurationError(str(error)) from error
     if isinstance(model, Experimental) and influence is not Influence.NONE:
         raise ConfigurationError(f"{name} is experimental: influence none is all that it may have")
-    return version_of(model, Shows.FLAG)  # what was registered counts
+    return model
+
+
+def _require_reach(model: Model, pathway: Pathway) -> None:
+    """Refuse an operating point that what the model would have to say of less can never reach: it reads as 0."""
+    from inference.model import SilentBelow
+
+    use = pathway.model_use(model.model_id)
+    if use is not None and isinstance(model, SilentBelow) and use.operating_point < model.silent_below:
+        raise ConfigurationError(
+            f"{model.model_id} on {pathway.name} is to flag from {use.operating_point}, and marks nothing below "
+            f"{model.silent_below}: raise the operating point in the pathway's file, or lower the bundle's threshold"
+        )
 
 
 def _actor(arguments: argparse.Namespace) -> Actor:

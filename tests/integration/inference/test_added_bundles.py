@@ -67,6 +67,24 @@ def write_series(folder: Path) -> Path:
     return folder
 
 
+WHO = ("--actor", "j.jansen", "--role", "physicist", "--reason", "pilot")
+
+
+def name_on_the_pathway(model: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pathway for lung nodules name a model; it flags from 0.26."""
+    text = (resources.files("voorrang.pathways") / "builtin" / "lung-nodule.yaml").read_text(encoding="utf-8")
+    folder.mkdir()
+    (folder / "a.yaml").write_text(text.replace("reference-lung", model))
+    monkeypatch.setenv("VOORRANG_PATHWAYS_DIR", str(folder))
+
+
+def marking_from(threshold: float) -> dict[str, Any]:
+    """Return the contract of the small bundle, with the score from which it marks voxels."""
+    contract = make_values()
+    contract["reading"]["segmenter"]["threshold"] = threshold
+    return contract
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve a folder on a port of this machine."""
@@ -295,19 +313,28 @@ def test_name_that_was_not_added_is_refused_with_those_that_were(name: str, data
 def test_added_bundle_is_activated_with_the_digest_of_its_files_and_operating_point_of_the_pathway(
     data_dir: Path, tmp_path: Path, capsys: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (resources.files("voorrang.pathways") / "builtin" / "lung-nodule.yaml").read_text(encoding="utf-8")
-    (tmp_path / "pathways").mkdir()
-    (tmp_path / "pathways" / "a.yaml").write_text(text.replace("reference-lung", "denser"))
-    monkeypatch.setenv("VOORRANG_PATHWAYS_DIR", str(tmp_path / "pathways"))
-    who = ("--actor", "j.jansen", "--role", "physicist", "--reason", "pilot")
-    activate = ("activate", "denser", "--pathway", "lung-nodule", "--influence", "display", *who)
+    name_on_the_pathway("denser", tmp_path / "pathways", monkeypatch)
+    activate = ("activate", "denser", "--pathway", "lung-nodule", "--influence", "display", *WHO)
     assert f"expected one of {', '.join(MODEL_NAMES)}" in told(capsys, *activate)[2]
-    told(capsys, "add", str(make_bundle(tmp_path / "denser")))
+    told(capsys, "add", str(make_bundle(tmp_path / "denser", contract=marking_from(0.26))))
     assert told(capsys, *activate)[0] == 0
     values = shown(capsys, "denser")
     (decision,) = values["decisions"]
     assert decision["weights_digest"] == values["runs"]["weights_digest"]
     assert (decision["influence"], decision["operating_point"]) == ("display", 0.26)
+
+
+def test_operating_point_that_the_bundle_cannot_reach_moves_and_shows_nothing(
+    data_dir: Path, tmp_path: Path, capsys: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_on_the_pathway("denser", tmp_path / "pathways", monkeypatch)
+    told(capsys, "add", str(make_bundle(tmp_path / "denser", contract=marking_from(0.3))))
+    for influence in ("rank", "display"):
+        code, _, err = told(capsys, "activate", "denser", "--pathway", "lung-nodule", "--influence", influence, *WHO)
+        assert code != 0
+        assert "denser on lung-nodule is to flag from 0.26, and marks nothing below 0.3: raise" in err
+    assert shown(capsys, "denser")["decisions"] == []
+    assert told(capsys, "activate", "denser", "--pathway", "lung-nodule", "--influence", "none", *WHO)[0] == 0
 
 
 def test_worker_refuses_to_start_a_model_without_weights_and_says_so(
