@@ -84,7 +84,7 @@ def test_what_was_away_for_a_while_is_hashed_before_models_are_asked_once_more(s
 
 @pytest.mark.parametrize("comes_back", [True, False], ids=["comes back", "stays away"])
 def test_a_manifest_promises_no_hash_that_nobody_made(station: Station, tmp_path: Path, comes_back: bool) -> None:
-    station.receive(*make_stack(12))
+    station.receive(*make_stack(12, RescaleSlope=1, RescaleIntercept=-1024))
     station.take_in()
     path = first_file(station)
     away = path.with_suffix(".away")
