@@ -18,8 +18,9 @@ from voorrang.clock import ManualClock
 from voorrang.database import Database
 from voorrang.migrating import migrate
 
-# Tests run beside tests: numpy's BLAS with two threads waits spinning for a core that another has.
+# Tests run beside tests: two threads of numpy's BLAS, or of torch, wait spinning for a core that another has.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of what they start
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # of torch, which is not loaded yet
 threadpool_limits(limits=1, user_api="blas")
 
 # How long an example takes says what else this machine does, not whether it holds.
