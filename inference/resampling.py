@@ -13,7 +13,7 @@ from voorrang.dicom.headers import Vector
 Positions = npt.NDArray[np.float64]
 
 OUTSIDE_HU = -1024.0
-_POINT_MM = 1e-6
+_POINT_MM = 1e-6  # what is narrower has no mean over it
 MIN_SHEAR_PIXELS = 0.5  # over the whole stack; below, every voxel is nearest to where it was
 
 

@@ -18,8 +18,6 @@ Points = npt.NDArray[np.float64]
 Preprocessing = Callable[[dict[str, Any]], dict[str, Any]]
 
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # x and y point the other way; PS3.3 C.7.6.2.1.1 is LPS
-
-
 _OURS = "voorrang_place"  # in the metadata of the image: what has lost it has lost its affine too
 
 

@@ -111,7 +111,7 @@ def _state_dict(path: Path, file: str) -> Mapping[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of old pickles; they are refused
             values = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a text that is no pickle raises anything: a KeyError, an IndexError, an assertion
+    except Exception as error:  # a text that is no pickle raises anything: the model is refused
         text = "no weights that load without running code of the file"
         raise BundleError(
             Problem(file, "", text, "save the state dict alone: torch.save(network.state_dict(), ...)")

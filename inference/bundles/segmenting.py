@@ -20,6 +20,7 @@ from inference.bundles.windows import window_of, windowed
 Map = npt.NDArray[np.float32]
 Inference = Callable[..., Any]
 Picks = tuple[slice, slice, slice]
+SLICES_AT_A_TIME = {"cuda": 8, "cpu": 1}  # on two cores one at a time is three times as fast: it stays in the cache
 ROUNDING = 1e-3  # windows that overlap are averaged: the mean of ones may be a little more than one
 
 
@@ -29,9 +30,6 @@ class OtherShapeError(ValueError):
 
 class NoScoresError(ValueError):
     """A network gave a map with values outside 0..1, such as logits: at a threshold of scores they read as negative."""
-
-
-SLICES_AT_A_TIME = {"cuda": 8, "cpu": 1}  # on two cores one at a time is three times as fast: it stays in the cache
 
 
 def segment(image: Image, picks: Picks, asked: Segmenter, computing: Computing, inferer: Inference | None) -> Map:
