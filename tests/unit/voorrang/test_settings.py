@@ -113,6 +113,15 @@ def test_on_call_is_not_told_where_nobody_could_take_what_it_is_told_of(
     load_settings()
 
 
+ON_CALL = {
+    "READERS": json.dumps({"a" * 128: "r" * 64}),
+    "ESCALATION_SMTP": "mail.example:25",
+    "ESCALATION_FROM": "Voorrang <voorrang@example.org>",
+    "ESCALATION_TO": "on-call@example.org, Radiology <radiology@example.org>",
+    "ESCALATION_WEBHOOK": "https://hook.example/x?y=1",
+}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -131,17 +140,14 @@ def test_on_call_is_not_told_where_nobody_could_take_what_it_is_told_of(
 def test_what_could_only_fail_at_night_is_refused_at_the_start(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
+    for other, right in ON_CALL.items():
+        monkeypatch.setenv(f"VOORRANG_{other}", right)
+    load_settings()
     monkeypatch.setenv(f"VOORRANG_{name}", value)
     assert name.lower() in refusal().lower()
 
 
 def test_addresses_of_on_call_radiology_as_they_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VOORRANG_READERS", json.dumps({"a" * 128: "r" * 64}))
-    for name, value in {
-        "SMTP": "mail.example:25",
-        "FROM": "Voorrang <voorrang@example.org>",
-        "TO": "on-call@example.org, Radiology <radiology@example.org>",
-        "WEBHOOK": "https://hook.example/x?y=1",
-    }.items():
-        monkeypatch.setenv(f"VOORRANG_ESCALATION_{name}", value)
-    assert load_settings().escalation_webhook == "https://hook.example/x?y=1"
+    for name, value in ON_CALL.items():
+        monkeypatch.setenv(f"VOORRANG_{name}", value)
+    assert load_settings().escalation_webhook == ON_CALL["ESCALATION_WEBHOOK"]
