@@ -43,7 +43,8 @@ def _wanted(vr_of_padding: str) -> dict[int, tuple[int, int]]:
 _WANTED = (_wanted("US"), _wanted("SS"))
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
 _LENGTH = struct.Struct("<I")
-_EXPLICIT_LAYOUTS, _IMPLICIT_LAYOUTS = HeadLayouts(), HeadLayouts()
+_EXPLICIT_LAYOUTS: HeadLayouts[tuple[Span, ...]] = HeadLayouts(tuple)
+_IMPLICIT_LAYOUTS: HeadLayouts[tuple[Span, ...]] = HeadLayouts(tuple)
 
 
 class OddPixelsError(Exception):
@@ -128,7 +129,7 @@ def find_pixels(instance: bytes | bytearray | memoryview) -> PixelElements:
 def _spans(data_set: bytes, *, is_implicit: bool) -> Sequence[Span]:
     """Return where the values lie and, last, where the pixels begin."""
     layouts = _IMPLICIT_LAYOUTS if is_implicit else _EXPLICIT_LAYOUTS
-    known = layouts.spans(data_set)
+    known = layouts.find(data_set)
     if known is not None:
         return known
     for wanted in _WANTED:
@@ -140,7 +141,7 @@ def _spans(data_set: bytes, *, is_implicit: bool) -> Sequence[Span]:
 
 
 def _walked(
-    data_set: bytes, wanted: dict[int, tuple[int, int]], layouts: HeadLayouts, *, is_implicit: bool
+    data_set: bytes, wanted: dict[int, tuple[int, int]], layouts: HeadLayouts[tuple[Span, ...]], *, is_implicit: bool
 ) -> Sequence[Span]:
     spans = _ABSENT.copy()
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from typing import Protocol
 
-from voorrang.dicom.headers import InstanceHeader
 from voorrang.identifiers import is_uid
 from voorrang.purpose import Purpose
 
@@ -64,6 +64,26 @@ class Request:
     agreed_sop_class_uid: str = ""
 
 
+class HasUIDs(Protocol):
+    """What a data set says that it is."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """(0020,000D)."""
+
+    @property
+    def series_instance_uid(self) -> str:
+        """(0020,000E)."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """(0008,0018)."""
+
+    @property
+    def sop_class_uid(self) -> str:
+        """(0008,0016)."""
+
+
 def purpose_of(request: Request, ae_titles: Mapping[str, Purpose]) -> Purpose | None:
     """Return the purpose that the called AE title gives; None when nobody answers to it. Never from the data set."""
     return ae_titles.get(request.called_ae_title.strip())
@@ -81,7 +101,7 @@ def check_identifiers(request: Request) -> Refusal | None:
     return None
 
 
-def check_header(request: Request, header: InstanceHeader) -> Refusal | None:
+def check_header(request: Request, header: HasUIDs) -> Refusal | None:
     """Refuse a data set without usable UIDs, or another one than the command announced."""
     if not is_uid(header.study_instance_uid) or not is_uid(header.series_instance_uid):
         return Refusal(StoreStatus.CANNOT_UNDERSTAND, "bad_study_or_series_uid")

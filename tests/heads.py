@@ -166,10 +166,10 @@ def says(scanned: ScannedHead) -> Known:
     """Return what a scan found, but for the bytes of the identity."""
     return Known(
         scanned.header,
-        scanned.patient_id,
-        scanned.issuer_of_patient_id,
-        scanned.accession_number,
-        scanned.order_issuer,
+        scanned.common.patient_id,
+        scanned.common.issuer_of_patient_id,
+        scanned.common.accession_number,
+        scanned.common.order_issuer,
     )
 
 

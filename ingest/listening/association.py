@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from time import monotonic
+from typing import NoReturn
 
 from ingest.admission import Request as StoreRequest
 from ingest.admission import StoreStatus
@@ -132,27 +133,37 @@ class Association:
         while True:
             try:
                 if reader.is_direct and not is_secured:
-                    # All of a fragment in one call: fewer turns of this loop, which hold the interpreter.
-                    size = connection.recvmsg_into(reader.targets(), 0, socket.MSG_WAITALL)[0]
+                    size = reader.stream(self._receive_all)
                 else:
-                    size = connection.recv_into(reader.target())
+                    size = self._came_in(connection.recv_into(reader.target()))
             except _NAGGED as error:
                 self._on_silence(error)
-                continue
-            if size == 0:
-                self._on_end()
-            if self._came == 0 and self._agreement is not None:
-                self._began_at = monotonic()
-            self._came += size
-            if monotonic() > self._deadline():
-                self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
-                raise _EndedError(Ending.TOO_SLOW)
             for message in reader.received(size):
                 self._on_message(message)
-            if self._incoming.has_new_head and self._pending is not None:
-                self.receiver.look_ahead(self._incoming, self._pending[1], self._pending[2])
             if not reader.is_within_message:
                 self._between_messages()
+            self._look_ahead()
+
+    def _receive_all(self, targets: list[memoryview]) -> int:
+        """Receive all of a fragment in one call: fewer turns of a loop that holds the interpreter."""
+        self._look_ahead()
+        return self._came_in(self.connection.recvmsg_into(targets, 0, socket.MSG_WAITALL)[0])
+
+    def _came_in(self, size_bytes: int) -> int:
+        """Take note of so many bytes; whoever sends too slowly is left."""
+        if size_bytes == 0:
+            self._on_end()
+        if self._came == 0 and self._agreement is not None:
+            self._began_at = monotonic()
+        self._came += size_bytes
+        if monotonic() > self._deadline():
+            self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
+            raise _EndedError(Ending.TOO_SLOW)
+        return size_bytes
+
+    def _look_ahead(self) -> None:
+        if self._incoming.has_new_head and self._pending is not None:
+            self.receiver.look_ahead(self._incoming, self._pending[1], self._pending[2])
 
     def _deadline(self) -> float:
         told = self.receiver.configuration
@@ -164,17 +175,17 @@ class Association:
             self._stop()
         self._came = 0
 
-    def _on_end(self) -> None:
+    def _on_end(self) -> NoReturn:
         """Nothing more comes: the peer has closed, or our own server has, to wake us."""
         if self.is_stopping():
             self._stop()
         raise _EndedError(Ending.CLOSED_BY_PEER)
 
-    def _stop(self) -> None:
+    def _stop(self) -> NoReturn:
         self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
         raise _EndedError(Ending.STOPPED)
 
-    def _on_silence(self, error: Exception) -> None:
+    def _on_silence(self, error: Exception) -> NoReturn:
         within = self._reader.is_within_message or self._agreement is None
         self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
         raise _EndedError(Ending.TOO_SLOW if within else Ending.IDLE) from error

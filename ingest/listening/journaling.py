@@ -95,7 +95,7 @@ class Journal:
         self._has_room = len(segments(self.ledger.folder)) <= self.max_ledger_segments
         self._look_again_at = monotonic() + LOOK_EVERY_SECONDS
 
-    def record(self, entry: dict[str, Any], stored: Stored, incoming: Incoming) -> None:
+    def record(self, entry: bytes, stored: Stored, incoming: Incoming) -> None:
         """
         Write down an accepted instance; when this returns, it may be answered Success.
 
@@ -104,18 +104,17 @@ class Journal:
         ArchiveFullError
             When that is not possible: it must not be.
         """
-        encoded = encode_entry(entry)
         counts = stored.outcome != "duplicate"
         if self.log is None:
-            self.ledger.append(encoded, counts)
+            self.ledger.append(entry, counts)
             return
         if not counts:
             self.files.sync([stored.locator])  # whoever sent it first may still wait for the disk
         with_bytes = counts and incoming.is_in_memory
         payload = (incoming.buffer, stored.size_bytes, incoming.digest()) if with_bytes else (None, 0, None)
-        serial = self.log.append(encoded, incoming.record_head, *payload)
+        serial = self.log.append(entry, incoming.record_head, *payload)
         try:
-            self.ledger.append(encoded, counts)
+            self.ledger.append(entry, counts)
         finally:
             self.log.settle(serial)
 

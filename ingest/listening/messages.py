@@ -8,7 +8,7 @@ of each PDU pass through a staging buffer, where its headers are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from ingest.listening.protocol import (
     PDUType,
     ProtocolError,
     decode_command,
+    encode_fragment_header,
     fragment_header,
     pdu_header,
 )
@@ -66,6 +67,7 @@ class DataSetEnd:
 
 
 Message = Control | Request | DataSetEnd
+Receive = Callable[[list[memoryview]], int]
 
 
 class MessageReader:
@@ -115,21 +117,42 @@ class MessageReader:
             self._start, self._end = 0, kept
         return self._view[self._end :]
 
-    def targets(self) -> list[memoryview]:
+    def stream(self, receive: Receive) -> int:
         """
-        Return where all that must come next is to be put: it may be waited for.
+        Receive what must come next while it goes straight to the sink, fragment after fragment of the same size.
 
-        The rest of a fragment, and behind one that is not the last, the headers of the next: for there is a next.
+        Parameters
+        ----------
+        receive
+            Fills all that it is given from the network, as far as the peer does not end the stream, and returns how
+            many bytes that were.
+
+        Returns
+        -------
+        int
+            How many bytes of the last call `received` is to be told.
         """
-        room = self.target()
-        if self._fragment_left != len(room) or self._fragment is None or self._fragment.is_last:
-            return [room]
+        fragment, sink, header = self._fragment, self._sink(), self._view[:HEADER_BYTES]
         self._start = self._end = 0
-        return [room, self._view[:HEADER_BYTES]]
+        if fragment is None:
+            return receive([self.target()])
+        again = encode_fragment_header(fragment)
+        while True:
+            left = self._fragment_left
+            room = sink.room(left)
+            if fragment.is_last or len(room) != left:
+                return receive([room])
+            # Behind a fragment that is not the last there are the headers of the next.
+            size_bytes = receive([room, header])
+            if size_bytes != left + HEADER_BYTES or self._pdu_left != left or not self._staging.startswith(again):
+                return size_bytes
+            sink.filled(left)
+            self._fragment_left = self._pdu_left = fragment.size_bytes
 
     def received(self, size_bytes: int) -> Iterator[Message]:
         """
-        Take note of so many bytes in the last target, or targets; give every message that they complete.
+        Take note of so many bytes in the last target, or of what `stream` returned; give every message that they
+        complete.
 
         Raises
         ------

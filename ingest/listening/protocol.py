@@ -116,6 +116,12 @@ def fragment_header(data: bytes | bytearray | memoryview, offset: int, left_byte
     return Fragment(context_id, bool(control & _COMMAND), bool(control & _LAST), length - 2)
 
 
+def encode_fragment_header(fragment: Fragment) -> bytes:
+    """Return the headers of a P-DATA-TF PDU and its only PDV, for a fragment of a data set that is not the last."""
+    size_bytes = fragment.size_bytes
+    return PDU_HEADER.pack(PDUType.DATA, size_bytes + 6) + PDV_HEADER.pack(size_bytes + 2, fragment.context_id, 0)
+
+
 def decode_command(data: bytes) -> Command:
     """
     Read a command set: Implicit VR Little Endian, group 0000 (PS3.7 section 6.3.1).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from ingest.admission import (
     REMOVED_MEANWHILE,
@@ -16,8 +15,9 @@ from ingest.admission import (
     check_identifiers,
     purpose_of,
 )
-from ingest.ledger import INSTANCE, REFUSAL
+from ingest.ledger import REFUSAL
 from ingest.listening.configuration import ListenerConfiguration
+from ingest.listening.entries import instance_entry
 from ingest.listening.heads import HeadIndex, IndexedHead
 from ingest.listening.incoming import Incoming
 from ingest.listening.journaling import Journal
@@ -128,7 +128,7 @@ class Receiver:
             head = self._head(incoming, request, transfer_syntax_uid)
         except UnreadableInstanceError:
             return Refusal(StoreStatus.CANNOT_UNDERSTAND, "unreadable_data_set")
-        if refusal := check_header(request, head.header):
+        if refusal := check_header(request, head):
             return refusal
         if not self.journal.has_room():
             return Refusal(StoreStatus.OUT_OF_RESOURCES, "intake_full")
@@ -151,7 +151,7 @@ class Receiver:
         )
 
     def _write(self, incoming: Incoming, head: IndexedHead) -> Stored:
-        uids = (head.header.study_instance_uid, head.header.series_instance_uid, head.header.sop_instance_uid)
+        uids = (head.study_instance_uid, head.series_instance_uid, head.sop_instance_uid)
         if incoming.part is None:
             return self.files.store(*uids, incoming.content())
         if incoming.is_in_memory:
@@ -161,21 +161,16 @@ class Receiver:
         incoming.hand_over()
         return stored
 
-    def _entry(self, stored: Stored, head: IndexedHead, request: Request) -> dict[str, Any]:
+    def _entry(self, stored: Stored, head: IndexedHead, request: Request) -> bytes:
         purpose = purpose_of(request, self.configuration.called_ae_titles)
-        return {
-            "kind": INSTANCE,
-            "outcome": stored.outcome,
-            "locator": stored.locator,
-            "size_bytes": stored.size_bytes,
-            "sender": request.calling_ae_title,
-            "purpose": purpose.value if purpose else "",
-            "patient_key": head.patient_key,
-            "order_key": head.order_key,
-            "identity": head.identity,
-            "received_at": self._clock.now().isoformat(),
-            "header": head.header.to_json(),
-        }
+        return instance_entry(
+            stored,
+            head.own_members,
+            head.common_members,
+            sender=request.calling_ae_title,
+            purpose=purpose.value if purpose else "",
+            received_at=self._clock.now(),
+        )
 
     def _refuse(self, refusal: Refusal, incoming: Incoming, request: Request) -> StoreStatus:
         locator = None

@@ -8,39 +8,48 @@ the walk would go the same way; checking that is ten times faster than walking.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from voorrang.dicom.element_walking import STRUCTURE, Read, Reads, Span
 
 _MAX_LAYOUTS = 64
 _MAX_SEEN = 1024
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(Generic[T]):
     ending: bytes
     ending_at: int
     read: Read
     structure: tuple[Any, ...]
-    spans: tuple[Span, ...]
+    kept: T
 
 
-class HeadLayouts:
-    """Layouts of heads in one kind of encoding; the oldest are forgotten."""
+class HeadLayouts(Generic[T]):
+    """
+    Layouts of heads in one kind of encoding; the oldest are forgotten.
 
-    __slots__ = ("_layouts", "_seen")
+    Parameters
+    ----------
+    keep
+        Makes what is kept with a layout, of where its values lie.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_keep", "_layouts", "_seen")
+
+    def __init__(self, keep: Callable[[Sequence[Span]], T]) -> None:
+        self._keep = keep
         # Replaced, never changed: other threads may be reading.
-        self._layouts: tuple[_Layout, ...] = ()
+        self._layouts: tuple[_Layout[T], ...] = ()
         self._seen: frozenset[int] = frozenset()
 
-    def spans(self, head: bytes) -> tuple[Span, ...] | None:
+    def find(self, head: bytes) -> T | None:
         """
-        Return where the values of a head lie, when its layout is known.
+        Return what is kept with the layout of a head: its values lie where the walk would have found them.
 
         Parameters
         ----------
@@ -49,13 +58,13 @@ class HeadLayouts:
 
         Returns
         -------
-        tuple[Span, ...] | None
-            What the walk would have found.
+        T | None
+            None when the layout is not known.
         """
         for layout in self._layouts:
             # The header of the pixels at its place tells most others apart, and that the head is long enough.
             if head.startswith(layout.ending, layout.ending_at) and layout.read(head, 0) == layout.structure:
-                return layout.spans
+                return layout.kept
         return None
 
     def meet(self, head: bytes, pixels_at: int, spans: list[Span], walk: Callable[[Reads], object]) -> None:
@@ -81,7 +90,7 @@ class HeadLayouts:
         runs = _runs(is_structure)
         read = Struct("<" + "".join(f"{size}{code}" for size, code in runs))
         ending_at = pixels_at - runs[-1][0]
-        layout = _Layout(head[ending_at:pixels_at], ending_at, read.unpack_from, read.unpack_from(head), tuple(spans))
+        layout = _Layout(head[ending_at:pixels_at], ending_at, read.unpack_from, read.unpack_from(head), self._keep(spans))
         self._layouts = (layout, *self._layouts[: _MAX_LAYOUTS - 1])
 
 

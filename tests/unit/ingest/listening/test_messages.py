@@ -91,17 +91,28 @@ def hear(
     `waits`: what must come next comes in one piece, and the headers behind it, as when the listener waits for it.
     """
     rest, sizes = memoryview(stream), chain(cuts, repeat(1 << 20))
-    while rest:
-        is_waited_for = waits and reader.is_direct
-        targets = reader.targets() if is_waited_for else [reader.target()]
+
+    def receive(targets: list[memoryview], most: int = 1 << 30) -> int:
+        nonlocal rest
         assert all(targets)
-        came = sum(map(len, targets)) if is_waited_for else min(len(targets[0]), max(1, next(sizes)))
-        came, at = min(came, len(rest)), 0
+        if not rest:
+            raise EOFError  # as the listener ends then
+        came = 0
         for target in targets:
-            piece = rest[at : min(at + len(target), came)]
+            piece = rest[: min(len(target), most - came)]
             target[: len(piece)] = piece
-            at += len(piece)
-        rest = rest[came:]
+            rest = rest[len(piece) :]
+            came += len(piece)
+        return came
+
+    while rest:
+        if waits and reader.is_direct:
+            try:
+                came = reader.stream(receive)
+            except EOFError:
+                return
+        else:
+            came = receive([reader.target()], max(1, next(sizes)))
         for message in reader.received(came):
             yield message, bytes(sink.data)
             sink.data.clear()

@@ -39,7 +39,8 @@ from tests.heads import (
     says,
 )
 from voorrang.demo.studies import disguised_quality_study, study_without_pathway
-from voorrang.dicom import element_walking, header_scanning
+from voorrang.dicom import element_walking, head_values, header_scanning
+from voorrang.dicom.head_values import ELEMENTS
 from voorrang.dicom.header_scanning import scan_head
 
 # What pydicom says of odd values goes to the log in a running service.
@@ -58,7 +59,7 @@ def _as_the_service_reads() -> Iterator[None]:
 
 
 def test_every_wanted_element_has_its_vr_and_only_one_place() -> None:
-    elements = header_scanning._ELEMENTS
+    elements = ELEMENTS
     assert len({element[:2] for element in elements}) == len(elements)
     for group, element, vr in elements:
         assert dictionary_VR((group, element)) == vr
@@ -103,7 +104,7 @@ def test_an_order_issuer_is_found_in_its_sequence(syntax: str, is_undefined: boo
     head["IssuerOfAccessionNumberSequence"].is_undefined_length = is_undefined
     scanned = same_or_nothing(encode(head, syntax), syntax)
     assert scanned is not None
-    assert scanned.order_issuer == "RIS"
+    assert scanned.common.order_issuer == "RIS"
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
@@ -118,7 +119,7 @@ def test_an_issuer_of_another_sequence_is_not_the_orders(syntax: str, is_undefin
     head.IssuerOfAccessionNumberSequence[0]["ReferencedStudySequence"].is_undefined_length = is_undefined
     scanned = same_or_nothing(encode(head, syntax), syntax)
     assert scanned is not None
-    assert scanned.order_issuer == ""
+    assert scanned.common.order_issuer == ""
 
 
 @pytest.mark.parametrize("character_set", ["ISO_IR 192", "ISO_IR 100", None])
@@ -201,7 +202,7 @@ def test_equal_identities_have_equal_bytes_and_others_have_others() -> None:
     def identity(**elements: Any) -> bytes:
         scanned = scan_head(encode(make_head(**elements), EXPLICIT), EXPLICIT)
         assert scanned is not None
-        return scanned.identity
+        return scanned.common.identity
 
     others: list[dict[str, Any]] = [
         {"PatientName": "B^A"},
@@ -285,7 +286,7 @@ NUMERIC = [
 ]  # fmt: skip
 LISTS = ["PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"]
 CHARACTER_SETS = st.sampled_from(
-    [None, "ISO_IR 13", "ISO 2022 IR 6\\ISO 2022 IR 87", "x", *map(bytes.decode, header_scanning._ENCODINGS)]
+    [None, "ISO_IR 13", "ISO 2022 IR 6\\ISO 2022 IR 87", "x", *map(bytes.decode, head_values._ENCODINGS)]
 )
 TEXTUAL = [
     "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Modality", "ImageType",
