@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from voorrang.identifiers import is_uid
 from voorrang.purpose import Purpose
@@ -49,8 +49,7 @@ REMOVED_MEANWHILE = Refusal(StoreStatus.OUT_OF_RESOURCES, "removed_meanwhile")
 TOO_LARGE = Refusal(StoreStatus.CANNOT_UNDERSTAND, "too_large")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """
     What the command set of a C-STORE request says, and who is talking to whom.
 

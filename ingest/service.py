@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +19,7 @@ from ingest.orders.service import serve_orders
 from ingest.recovery import recover
 from ingest.removing import finish_removals
 from ingest.retaining import RETAIN_EVERY_SECONDS, retention_of
+from ingest.standing_back import stand_back
 from voorrang.errors import RetryableError
 from voorrang.logs import configure_logging, get_logger
 from voorrang.metrics import TASK_ROUNDS
@@ -34,7 +34,6 @@ ASSEMBLE_EVERY_SECONDS = 0.25
 ACCOUNT_EVERY_SECONDS = 5.0
 RESTORED_EVERY_SECONDS = 0.25
 FETCH_WAIT_MS = 500  # it only notes what was answered; to ask often costs a tenth of a processor
-NICENESS = 10  # whoever sends waits for the listener; for this process nobody does
 
 
 def serve(settings: Settings) -> int:
@@ -54,7 +53,7 @@ def assemble(settings: Settings) -> int:
     """Give what was accepted its rows, and announce what is complete, until told to stop; return the exit code."""
     runtime = start("ingest", settings, settings.ingest_metrics_port, FETCH_WAIT_MS)
     runtime.archive.prepare()
-    os.nice(NICENESS)
+    stand_back()
     desk = Desk(runtime.database, runtime.archive, runtime.keys, runtime.clock, settings, runtime.pathways)
     began_at = runtime.clock.now()
     intake = IntakeWorker(runtime, settings.archive_dir / "ledger")

@@ -18,7 +18,8 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ingest.received import UnreadableInstanceError, read_head, received_head
-from voorrang.dicom.header_scanning import ScannedHead, scan_head
+from voorrang.dicom.head_values import ScannedHead
+from voorrang.dicom.header_scanning import scan_head
 from voorrang.dicom.headers import InstanceHeader
 
 EXPLICIT, IMPLICIT = str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)

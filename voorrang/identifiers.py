@@ -7,6 +7,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_UID_LENGTH = 64  # PS3.5 section 9.1
 _UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
@@ -14,6 +15,7 @@ _LENIENT_UID = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _SEPARATOR = "\x1f"
 
 
+@lru_cache(maxsize=1024)  # of an instance several are asked for several times
 def is_uid(text: str) -> bool:
     """
     Tell whether a text is safe to use as a UID.

@@ -262,10 +262,10 @@ class Association:
             get_logger().error("C-STORE failed", **of_defect(error))
             get_logger().debug("C-STORE failed", exc_info=True)
             status = StoreStatus.OUT_OF_RESOURCES
-        self._incoming.drop()
         self._stored += status == StoreStatus.SUCCESS
         self.pacer.wait(store.calling_ae_title)
         self._answer(request.command, request.context_id, status)
+        self._incoming.drop()
 
     def _answer(self, command: Command, context_id: int, status: StoreStatus) -> None:
         self.connection.sendall(encode_response(command, context_id, status))

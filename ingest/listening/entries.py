@@ -1,4 +1,4 @@
-"""Puts together what the ledger says of an instance: JSON, of which a series repeats nearly all. Pure."""
+"""Puts together what the ledger says of an instance: JSON, of which a series repeats nearly all."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def own_members(sop_instance_uid: str, instance_number: int | None, image_positi
     return told
 
 
-def instance_entry(
-    stored: Stored, own: str, common: str, *, sender: str, purpose: str, received_at: datetime
-) -> bytes:
+def instance_entry(stored: Stored, own: str, common: str, *, sender: str, purpose: str, received_at: datetime) -> bytes:
     """
     Return the entry of an accepted instance.
 

@@ -9,8 +9,7 @@ of each PDU pass through a staging buffer, where its headers are read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ingest.listening.protocol import (
     HEADER_BYTES,
@@ -43,24 +42,21 @@ class DataSink(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """A PDU that is no data: its type and its whole bytes."""
 
     kind: int
     pdu: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A command set is complete; its data set, if it has one, follows."""
 
     context_id: int
     command: Command
 
 
-@dataclass(frozen=True, slots=True)
-class DataSetEnd:
+class DataSetEnd(NamedTuple):
     """The data set of the last request is complete."""
 
     context_id: int

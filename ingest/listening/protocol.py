@@ -7,9 +7,9 @@ Only what a storage acceptor hears once an association stands; its negotiation i
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 PDU_HEADER = struct.Struct(">BxI")
 PDV_HEADER = struct.Struct(">IBB")
@@ -67,8 +67,7 @@ class ProtocolError(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A DIMSE request: what its command set says. UIDs are as they came, checked by nobody yet."""
 
     field: int
@@ -78,8 +77,7 @@ class Command:
     has_data_set: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """The header of one presentation data value (PDV): whose it is, and how many bytes of it follow."""
 
     context_id: int

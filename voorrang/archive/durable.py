@@ -80,9 +80,9 @@ def file_time_ns() -> int:
 
 def write_all(descriptor: int, content: memoryview | bytes) -> None:
     """Write every byte, in as many calls as that takes."""
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    written = os.write(descriptor, content)
+    while written < len(content):
+        written += os.write(descriptor, memoryview(content)[written:])
 
 
 def give_name(part: str, path: str) -> bool:

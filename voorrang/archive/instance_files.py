@@ -7,9 +7,9 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from voorrang.archive.archive import CONFLICT, SUFFIX, Archive, folder_chain
 from voorrang.archive.durable import (
@@ -26,8 +26,7 @@ from voorrang.archive.spare_files import SpareFiles
 _COMPARE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """
     What became of an instance.
 

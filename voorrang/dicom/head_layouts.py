@@ -90,7 +90,9 @@ class HeadLayouts(Generic[T]):
         runs = _runs(is_structure)
         read = Struct("<" + "".join(f"{size}{code}" for size, code in runs))
         ending_at = pixels_at - runs[-1][0]
-        layout = _Layout(head[ending_at:pixels_at], ending_at, read.unpack_from, read.unpack_from(head), self._keep(spans))
+        layout = _Layout(
+            head[ending_at:pixels_at], ending_at, read.unpack_from, read.unpack_from(head), self._keep(spans)
+        )
         self._layouts = (layout, *self._layouts[: _MAX_LAYOUTS - 1])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from voorrang.dicom.element_walking import OddDataSetError
 from voorrang.dicom.headers import InstanceHeader, Vector
@@ -98,8 +99,7 @@ class CommonHead:
     identity: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedHead:
+class ScannedHead(NamedTuple):
     """What intake needs of an instance: what its series repeats, and its own."""
 
     common: CommonHead

@@ -76,9 +76,7 @@ def _scan(data: memoryview | bytes, transfer_syntax_uid: str, is_whole: bool) ->
     return None
 
 
-def _spans(
-    head: bytes, is_implicit: bool, is_whole: bool, layouts: HeadLayouts[CommonHeads]
-) -> list[Span] | None:
+def _spans(head: bytes, is_implicit: bool, is_whole: bool, layouts: HeadLayouts[CommonHeads]) -> list[Span] | None:
     if head[:2] in (b"\0\0", b"\2\0"):  # command or file meta group: pydicom sets them apart
         raise OddDataSetError
     spans = _ABSENT.copy()

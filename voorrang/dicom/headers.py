@@ -55,7 +55,7 @@ class InstanceHeader:
         return {name: value for name, value in zip(_NAMES, _VALUES(self), strict=True) if value or value == 0}
 
     def of_another(self, sop_instance_uid: str, instance_number: int | None, image_position_mm: Vector | None) -> Self:
-        """Return the header of an instance that differs from this one in nothing else; ten times as fast as `replace`."""
+        """Return the header of an instance that differs from this one in nothing but these."""
         values = list(_VALUES(self))
         values[_OWN[0]], values[_OWN[1]], values[_OWN[2]] = sop_instance_uid, instance_number, image_position_mm
         return type(self)(*values)

@@ -68,7 +68,7 @@ def test_a_matching_request_is_not_refused() -> None:
     ],
 )
 def test_what_is_not_a_uid_is_an_invalid_object_instance(uid: str) -> None:
-    refusal = check_identifiers(replace(REQUEST, sop_instance_uid=uid))
+    refusal = check_identifiers(REQUEST._replace(sop_instance_uid=uid))
     assert refusal == Refusal(StoreStatus.INVALID_OBJECT_INSTANCE, "bad_sop_instance_uid")
 
 
@@ -96,15 +96,15 @@ def test_another_instance_or_class_than_announced_does_not_match() -> None:
 def test_the_called_ae_title_alone_gives_the_purpose() -> None:
     titles = {"VOORRANG": Purpose.CLINICAL, "VOORRANG-QA": Purpose.QA}
     assert purpose_of(REQUEST, titles) is Purpose.CLINICAL
-    assert purpose_of(replace(REQUEST, called_ae_title="VOORRANG-QA"), titles) is Purpose.QA
-    assert purpose_of(replace(REQUEST, called_ae_title=" VOORRANG-QA  "), titles) is Purpose.QA
+    assert purpose_of(REQUEST._replace(called_ae_title="VOORRANG-QA"), titles) is Purpose.QA
+    assert purpose_of(REQUEST._replace(called_ae_title=" VOORRANG-QA  "), titles) is Purpose.QA
     for calling in ("VOORRANG-QA", "QA", "DEMO"):
-        assert purpose_of(replace(REQUEST, calling_ae_title=calling), titles) is Purpose.CLINICAL
+        assert purpose_of(REQUEST._replace(calling_ae_title=calling), titles) is Purpose.CLINICAL
 
 
 @pytest.mark.parametrize("called", ["", "voorrang", "VOORRANG2", "ANY-SCP"])
 def test_nobody_answers_to_another_called_ae_title(called: str) -> None:
-    assert purpose_of(replace(REQUEST, called_ae_title=called), {"VOORRANG": Purpose.CLINICAL}) is None
+    assert purpose_of(REQUEST._replace(called_ae_title=called), {"VOORRANG": Purpose.CLINICAL}) is None
 
 
 def test_an_old_study_that_a_prefetching_sender_sends_unasked_is_a_prior() -> None:

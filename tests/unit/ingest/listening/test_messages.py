@@ -227,6 +227,15 @@ def test_a_data_set_goes_straight_to_its_sink_once_its_fragment_has_begun() -> N
     assert len(reader.target()) == 19_000
 
 
+def test_fragments_of_one_size_are_received_in_one_go_and_nothing_is_lost_at_either_end() -> None:
+    sizes = [5_000] * 5 + [4_999] + [5_000] * 3 + [0]
+    parts = [bytes([number]) * size for number, size in enumerate(sizes)]
+    stream = data(COMMAND_PDV) + b"".join(data(pdv(CT_CONTEXT, 0, part)) for part in parts[:-1])
+    stream += data(pdv(CT_CONTEXT, LAST, parts[-1])) + echo_message()
+    assert heard(stream, repeat(600), waits=True) == heard(stream)
+    assert heard(stream)[1] == (DataSetEnd(CT_CONTEXT), b"".join(parts))
+
+
 @pytest.mark.parametrize(
     ("stream", "is_within"),
     [

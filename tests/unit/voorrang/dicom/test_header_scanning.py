@@ -39,7 +39,7 @@ from tests.heads import (
     says,
 )
 from voorrang.demo.studies import disguised_quality_study, study_without_pathway
-from voorrang.dicom import element_walking, head_values, header_scanning
+from voorrang.dicom import common_heads, element_walking, head_values, header_scanning
 from voorrang.dicom.head_values import ELEMENTS
 from voorrang.dicom.header_scanning import scan_head
 
@@ -239,6 +239,52 @@ def test_each_instance_of_a_known_layout_is_read_by_its_own_values() -> None:
         scanned = same_or_nothing(encode(make_head(InstanceNumber=number), EXPLICIT), EXPLICIT)
         assert scanned is not None
         assert scanned.header.instance_number == number
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_series_that_come_in_turn_are_told_apart_by_all_that_is_asked_for(syntax: str) -> None:
+    heads: list[dict[str, Any]] = [
+        {},
+        {"SeriesInstanceUID": "1.2.3.7"},
+        {"StudyInstanceUID": "1.2.3.7"},
+        {"PatientID": "7"},
+        {"SeriesDescription": "Bone"},
+        {"RescaleSlope": "2"},
+    ]
+    for number in range(10, 20):  # of one length, as all of each head: one layout has them all
+        for elements in heads:
+            own = {"InstanceNumber": number, "SOPInstanceUID": f"1.2.3.{number}"}
+            own["ImagePositionPatient"] = [f"{number}.5", "-7.5", f"-{number}"]
+            scanned = same_or_nothing(encode(make_head(**own, **elements), syntax), syntax)
+            assert scanned is not None
+            assert scanned.header.image_position_mm == (number + 0.5, -7.5, -number)
+
+
+def test_of_the_next_of_a_series_only_its_own_values_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (10, 11, 12):
+        scan_head(encode(make_head(InstanceNumber=number), EXPLICIT), EXPLICIT)
+    monkeypatch.setattr(common_heads, "head_of", lambda *_: pytest.fail("read as a whole"))
+    for number in (13, 14):
+        scanned = same_or_nothing(encode(make_head(InstanceNumber=number), EXPLICIT), EXPLICIT)
+        assert scanned is not None
+        assert scanned.header.instance_number == number
+
+
+def test_one_syntax_is_not_taken_for_another_of_the_same_encoding() -> None:
+    data = encode(make_head(), EXPLICIT)
+    for syntax in (EXPLICIT, str(JPEG2000Lossless)) * 3:
+        scanned = scan_head(data, syntax)
+        assert scanned is not None
+        assert scanned.header.transfer_syntax_uid == syntax
+
+
+def test_more_series_at_a_time_than_are_remembered_are_read_all_the_same() -> None:
+    for _ in range(2):
+        for number in range(10, 40):
+            uid = f"1.2.3.{number}"
+            scanned = same_or_nothing(encode(make_head(SeriesInstanceUID=uid), EXPLICIT), EXPLICIT)
+            assert scanned is not None
+            assert scanned.header.series_instance_uid == uid
 
 
 def test_a_demo_study_takes_the_fast_path() -> None:
