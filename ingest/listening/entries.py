@@ -9,10 +9,9 @@ from json.encoder import encode_basestring_ascii as _quoted
 
 from ingest.ledger import INSTANCE
 from voorrang.archive.instance_files import Stored
-from voorrang.dicom.headers import InstanceHeader, Vector
+from voorrang.dicom.headers import OWN_ELEMENTS, InstanceHeader, Vector
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
-_OWN = frozenset({"sop_instance_uid", "instance_number", "image_position_mm"})
 
 
 def common_members(header: InstanceHeader, patient_key: str, order_key: str, identity: str) -> str:
@@ -28,7 +27,7 @@ def common_members(header: InstanceHeader, patient_key: str, order_key: str, ide
     identity
         Tells who says the same of a patient.
     """
-    members = _ENCODE({name: value for name, value in header.to_json().items() if name not in _OWN})[1:-1]
+    members = _ENCODE({name: value for name, value in header.to_json().items() if name not in OWN_ELEMENTS})[1:-1]
     keys = _ENCODE({"patient_key": patient_key, "order_key": order_key, "identity": identity})[1:-1]
     return f"{',' if members else ''}{members}}},{keys}}}"
 

@@ -1,7 +1,7 @@
 """
 Remembers what heads of one layout had in common, so that of the next of a series only its own values are read. Pure.
 
-The slices of a series differ in their UIDs, numbers and positions, and in nothing else that is asked for.
+The slices of a series differ in their UIDs, numbers and positions, seldom in anything else that is asked for.
 """
 
 from __future__ import annotations

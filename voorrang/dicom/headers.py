@@ -69,4 +69,5 @@ class InstanceHeader:
 
 _NAMES = tuple(each.name for each in fields(InstanceHeader))
 _VALUES = attrgetter(*_NAMES)
-_OWN = tuple(map(_NAMES.index, ("sop_instance_uid", "instance_number", "image_position_mm")))
+OWN_ELEMENTS = ("sop_instance_uid", "instance_number", "image_position_mm")  # the others a series repeats, mostly
+_OWN = tuple(map(_NAMES.index, OWN_ELEMENTS))
