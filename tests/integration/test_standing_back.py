@@ -13,6 +13,10 @@ _TELL = (
     "print(os.nice(0), *(group.read_text().split()[-1:] if group.exists() else []))"
 )
 _STAND_BACK = "from ingest.standing_back import stand_back; stand_back(); "
+_AS_NOBODY = (  # and still owner of its own /proc, which a change of user takes away until the next exec
+    "import ctypes, os; from ingest.standing_back import stand_back; "
+    "os.getuid() or (os.setuid(65534), ctypes.CDLL(None).prctl(4, 1)); stand_back(); "
+)
 
 
 def _niceness(code: str, *, has_own_session: bool) -> list[str]:
@@ -29,3 +33,9 @@ def test_it_is_nice_among_sessions_too_but_never_for_a_session_of_others(has_own
     expected = ["10" for _ in of_session] if has_own_session else of_session
     told = _niceness(_STAND_BACK + _TELL, has_own_session=has_own_session)
     assert told == [str(min(19, os.nice(0) + 10)), *expected]
+
+
+def test_several_that_start_at_once_and_are_not_root_all_stand_back() -> None:
+    of_session = ["10" for _ in _niceness(_TELL, has_own_session=True)[1:]]
+    for _ in range(4):
+        assert _niceness(_AS_NOBODY + _TELL, has_own_session=True)[1:] == of_session
