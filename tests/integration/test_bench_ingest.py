@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
+from time import process_time
 from typing import Any
 
 import pytest
@@ -146,3 +148,12 @@ def test_cpu_and_memory_of_children_count_for_the_one_that_started_them() -> Non
         assert process_tree(process.pid) == [process.pid]
         assert cpu_seconds(process.pid) > 0
         process.stdin.write("\n")
+
+
+def test_what_a_process_uses_is_told_finer_than_the_kernel_ticks() -> None:
+    for _ in range(5):
+        before, began = cpu_seconds(os.getpid()), process_time()
+        while process_time() - began < 0.003:
+            pass
+
+        assert cpu_seconds(os.getpid()) - before >= 0.003

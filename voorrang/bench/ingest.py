@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from voorrang.bench.figures import ASSOCIATIONS, speed_figures
+from voorrang.bench.figures import speed_figures
 from voorrang.bench.machine import describe_machine
-from voorrang.bench.measuring import WARM_UP, Row, Stamps, measure
+from voorrang.bench.measuring import Row, Stamps
 from voorrang.bench.memory import measure_growth
 from voorrang.bench.names import DCMTK_FORK, DCMTK_FSYNC, DURABLE, LARGE, ORTHANC, PYNETDICOM_APP, SMALL, VOLATILE
 from voorrang.bench.ours import Voorrang
@@ -18,40 +17,12 @@ from voorrang.bench.peers import Orthanc, pynetdicom_app, storescp_fork, storesc
 from voorrang.bench.programs import PeerMissingError
 from voorrang.bench.receiver import Receiver, ReceiverError
 from voorrang.bench.report import Report, Say
-from voorrang.bench.slices import Batch, make_batch
+from voorrang.bench.rounds import Batches, Plan, run_rounds
+from voorrang.bench.slices import make_batch
 from voorrang.demo.scratch import free_ports
 
 LARGE_ROWS, SMALL_ROWS = 512, 64
-_WARMING = max(ASSOCIATIONS)  # a listener has several processes, and each takes its first instance more slowly
-_SLOW = frozenset({ORTHANC, PYNETDICOM_APP})
-_OF_SMALL = (DCMTK_FORK, VOLATILE, DURABLE, PYNETDICOM_APP)
 NO_NETWORK = "binds every address, and this machine gives no network of its own (root or user namespaces)"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """
-    How much is measured.
-
-    Parameters
-    ----------
-    large, small
-        Instances of each kind.
-    small_to_slow
-        Small instances that a receiver gets which takes less than 300 in a second.
-    rounds, slow_rounds, small_rounds
-        Rounds of large instances, those of slow receivers among them, and rounds of small instances.
-    seconds
-        No round is begun after these, but the first of each kind.
-    """
-
-    large: int = 300
-    small: int = 3000
-    small_to_slow: int = 1000
-    rounds: int = 5
-    slow_rounds: int = 3
-    small_rounds: int = 3
-    seconds: float = 420.0  # what is begun then, the memory and tidying up take two minutes more at most
 
 
 def run_ingest_bench(scratch: Path, plan: Plan, say: Say, *, has_own_network: bool) -> Report:
@@ -85,8 +56,7 @@ def run_ingest_bench(scratch: Path, plan: Plan, say: Say, *, has_own_network: bo
         receivers = _start(scratch, missing, undo, say, has_own_network=has_own_network)
         small = make_batch(scratch / "small", SMALL, plan.small, SMALL_ROWS)
         few = make_batch(scratch / "few", SMALL, min(plan.small, plan.small_to_slow), SMALL_ROWS)
-        for receiver, batch, associations, number in _runs(receivers, large, small, few, plan, deadline):
-            row = measure(receiver, batch, associations, number, stamps)
+        for row in run_rounds(receivers, Batches(large, small, few), plan, deadline, stamps):
             say(_line(row))
             rows.append(row)
         peaks_mb = [one.listener_peak_rss_mb() for one in receivers if isinstance(one, Voorrang)]
@@ -131,35 +101,6 @@ def _start(
         undo.callback(receiver.stop)
         started.append(receiver)
     return started
-
-
-def _runs(
-    receivers: list[Receiver], large: Batch, small: Batch, few: Batch, plan: Plan, deadline: float
-) -> Iterator[tuple[Receiver, Batch, int, int]]:
-    """
-    Give the runs in their order, every receiver in turn; a round is left out when there is no time for it.
-
-    One start of a receiver differs from the next by more than its rounds do: the fast ones are started anew for each.
-    """
-    yield from ((receiver, large, _WARMING, WARM_UP) for receiver in receivers)
-    for number in range(1, max(plan.rounds, plan.small_rounds) + 1):
-        if number > 1:
-            if monotonic() > deadline:
-                return
-            yield from _started_anew(receivers, large)
-        of_large = [r for r in receivers if number <= (plan.slow_rounds if r.name in _SLOW else plan.rounds)]
-        yield from ((receiver, large, n, number) for n in ASSOCIATIONS for receiver in of_large)
-        of_small = [r for r in receivers if r.name in _OF_SMALL] if number <= plan.small_rounds else []
-        for n in ASSOCIATIONS:
-            yield from ((receiver, few if receiver.name in _SLOW else small, n, number) for receiver in of_small)
-
-
-def _started_anew(receivers: list[Receiver], large: Batch) -> Iterator[tuple[Receiver, Batch, int, int]]:
-    for receiver in receivers:
-        if receiver.name not in _SLOW:
-            receiver.stop()
-            receiver.start()
-            yield receiver, large, _WARMING, WARM_UP
 
 
 def _measured(rows: list[Row], plan: Plan) -> str:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from statistics import median
-from threading import Event as Flag
 from time import monotonic
 from typing import Any
 
 from voorrang.bench.caching import drop_from_cache
 from voorrang.bench.processes import PeakWatch, wait_idle
-from voorrang.bench.receiver import Receiver, Usage
+from voorrang.bench.receiver import Receiver
 from voorrang.bench.sending import send
 from voorrang.bench.slices import Batch
 
 IDLE_SECONDS = 15.0
-IDLE_WINDOWS, IDLE_WINDOW_SECONDS = 3, 0.7
 WARM_UP = 0  # number of the round whose rows are in no figure
 _MEGA, _GIGA = 1e6, 1e9
 
@@ -41,7 +38,8 @@ class Row:
         User and system seconds of the receiver's processes until every instance had all that it gets, its content hash
         apart, and apart from what it uses when nothing comes.
     idle_cpu_share
-        Of one processor, what it uses when nothing comes: it asks the broker for messages.
+        Of one processor, what it uses when nothing comes (it asks the broker for messages); 0 where that was not
+        measured.
     hash_cpu_s_per_gb
         Of the content hash; None where the receiver makes none or does not say.
     cpu_s_per_gb_by_process
@@ -88,7 +86,14 @@ class Stamps:
         return self._last
 
 
-def measure(receiver: Receiver, batch: Batch, associations: int, round_number: int, stamps: Stamps) -> Row:
+def measure(
+    receiver: Receiver,
+    batch: Batch,
+    associations: int,
+    round_number: int,
+    stamps: Stamps,
+    idle_cpu_share: float = 0.0,
+) -> Row:
     """
     Send a batch as a new study to a receiver and measure it.
 
@@ -99,7 +104,6 @@ def measure(receiver: Receiver, batch: Batch, associations: int, round_number: i
     batch.stamp(stamps.next())
     receiver.prepare()
     os.sync()
-    idle_share = idle_cpu_share(receiver.usage, Flag().wait)
     before, began = receiver.usage(), monotonic()
     with PeakWatch(receiver.pids) as peak:
         sending = send(batch.shares(associations), receiver.port)
@@ -113,7 +117,7 @@ def measure(receiver: Receiver, batch: Batch, associations: int, round_number: i
     problem = sending.problem or unsettled or missing
     gigabytes = batch.size_bytes / _GIGA
     hashing = None if before.hashing is None or after.hashing is None else after.hashing - before.hashing
-    own = sum(_spent(before.own, after.own).values()) - idle_share * (ended - began)
+    own = sum(_spent(before.own, after.own).values()) - idle_cpu_share * (ended - began)
     parts = _spent(before.own, after.own) | _spent(before.beside, after.beside)
     return Row(
         receiver=receiver.name,
@@ -125,7 +129,7 @@ def measure(receiver: Receiver, batch: Batch, associations: int, round_number: i
         mb_per_s=round(batch.size_bytes / _MEGA / sending.seconds, 2),
         instances_per_s=round(sent / sending.seconds, 2),
         cpu_s_per_gb=round((own - (hashing or 0.0)) / gigabytes, 4),
-        idle_cpu_share=round(idle_share, 4),
+        idle_cpu_share=round(idle_cpu_share, 4),
         hash_cpu_s_per_gb=None if hashing is None else round(hashing / gigabytes, 4),
         cpu_s_per_gb_by_process={name: round(seconds / gigabytes, 4) for name, seconds in parts.items()},
         peak_rss_mb=round(peak.sum_bytes / _MEGA, 1),
@@ -133,16 +137,6 @@ def measure(receiver: Receiver, batch: Batch, associations: int, round_number: i
         ok=not problem,
         problem=problem,
     )
-
-
-def idle_cpu_share(usage: Callable[[], Usage], wait: Callable[[float], object]) -> float:
-    """Measure what a receiver uses while nothing comes, of one processor: the median of windows, for it may tidy up."""
-    shares = []
-    for _ in range(IDLE_WINDOWS):
-        before = sum(usage().own.values())
-        wait(IDLE_WINDOW_SECONDS)
-        shares.append((sum(usage().own.values()) - before) / IDLE_WINDOW_SECONDS)
-    return median(shares)
 
 
 def _spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

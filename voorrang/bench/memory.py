@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event as Flag
 
+from voorrang.bench.idling import idle_cpu_shares
 from voorrang.bench.measuring import Row, Stamps, measure
 from voorrang.bench.ours import Voorrang
 from voorrang.bench.slices import FOLDERS, Batch
@@ -33,8 +35,9 @@ def measure_growth(folder: Path, batch: Batch, stamps: Stamps) -> tuple[list[Row
     rows, peaks_mb = [], []
     receiver.start()
     try:
+        share = idle_cpu_shares([receiver], Flag().wait)[receiver.name]
         for associations in (1, FOLDERS):
-            rows.append(measure(receiver, batch, associations, MEMORY_ROUND, stamps))
+            rows.append(measure(receiver, batch, associations, MEMORY_ROUND, stamps, share))
             peaks_mb.append(receiver.listener_peak_rss_mb())
     finally:
         receiver.stop()

@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
     ingest = _add(names, "ingest", "receiving, beside dcmtk, Orthanc and pynetdicom (about 6 minutes)")
     ingest.add_argument("--large", type=_count, default=300, metavar="N", help="slices of 512x512 (%(default)s)")
     ingest.add_argument("--small", type=_count, default=3000, metavar="N", help="slices of 64x64 (%(default)s)")
-    ingest.add_argument("--rounds", type=_rounds, default=5, metavar="N", help="at most (%(default)s); 0 warms up only")
+    ingest.add_argument("--rounds", type=_rounds, default=9, metavar="N", help="at most (%(default)s); 0 warms up only")
     ingest.set_defaults(run=run_ingest)
     crowd = _add(names, "ingest-crowd", "one large study while 24 others send (about 7 minutes)")
     crowd.add_argument("--seconds", type=_count, default=60, metavar="N", help="of each crowd at most (%(default)s)")
@@ -39,8 +39,9 @@ def add_parser(commands: Any) -> None:
 
 def run_ingest(arguments: argparse.Namespace) -> int:
     """Run the bench of ingest; what it finds does not change the exit code."""
-    from voorrang.bench.ingest import Plan, run_ingest_bench
+    from voorrang.bench.ingest import run_ingest_bench
     from voorrang.bench.own_network import enter_own_network
+    from voorrang.bench.rounds import Plan
 
     has_own_network = enter_own_network()
     usual = Plan()

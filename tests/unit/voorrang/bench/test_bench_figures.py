@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from voorrang.bench.figures import RATIOS, median_of, speed_figures
-from voorrang.bench.measuring import IDLE_WINDOW_SECONDS, Row, idle_cpu_share
+from voorrang.bench.measuring import Row
 from voorrang.bench.names import DCMTK_FORK, DCMTK_FSYNC, DURABLE, LARGE, ORTHANC, PYNETDICOM_APP, SMALL, VOLATILE
-from voorrang.bench.receiver import Usage
 
 EVERY = (DCMTK_FORK, DCMTK_FSYNC, DURABLE, ORTHANC, PYNETDICOM_APP, VOLATILE)
 
@@ -105,11 +104,3 @@ def test_every_ratio_comes_out_of_a_whole_run(ratio: object) -> None:
     rows = [row(receiver, 100, n, data=data) for receiver in EVERY for n in (1, 4) for data in (LARGE, SMALL)]
 
     assert speed_figures(rows)[getattr(ratio, "name", "")] in {1.0, 0.5}
-
-
-def test_a_receiver_that_tidies_up_in_one_window_is_not_taken_to_use_that_much_when_idle() -> None:
-    looks = iter([0.0, 0.07, 0.07, 1.47, 1.47, 1.54])  # seconds of CPU before and after each of three windows
-
-    share = idle_cpu_share(lambda: Usage({"listener": next(looks)}), lambda _: None)
-
-    assert share == pytest.approx(0.07 / IDLE_WINDOW_SECONDS)
