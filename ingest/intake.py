@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from ingest import intake_store, retention_store, store
 from ingest.admission import is_prior
@@ -49,7 +50,7 @@ _CLAIMED_BY = (
 class Reached:
     """How far a ledger was read with a batch, and how many accepted instances that were."""
 
-    ledger: str
+    ledger: Path
     position: Position
     counted: int
 
@@ -71,6 +72,7 @@ class IntakeWorker:
     folder: Path
     _is_full: bool = False
     _took_at: float = 0.0
+    _steps: int = 0
     _pausing: Pausing = field(init=False)
     _files: PatientReader = field(init=False)
     _positions: dict[str, Position] = field(default_factory=dict)
@@ -99,10 +101,19 @@ class IntakeWorker:
                 self.runtime.stop.wait(0.5)
 
     def step(self) -> bool:
-        """Take in one batch of each ledger; False when there was none."""
-        taken_in = [self._step(ledger) for ledger in self.ledgers()]
-        self._is_full = max(taken_in, default=0) == BATCH
-        return any(taken_in)
+        """Take in a batch, of all ledgers together: a study comes by several; False when there was none."""
+        entries, reached = self._read()
+        self._is_full = len(entries) == BATCH
+        if not entries:
+            return False
+        self._took_at = monotonic()
+        batch = [one for one in map(taken, entries) if one is not None]
+        self._count(batch)
+        self.take(batch, reached)
+        for one in reached:
+            self._positions[one.ledger.name] = one.position
+            remove_before(one.ledger, one.position)
+        return True
 
     def is_quiet(self) -> bool:
         """Tell whether nothing has come for a moment."""
@@ -119,25 +130,30 @@ class IntakeWorker:
                 has_unread(ledger, intake_store.read_position(connection, ledger.name)[0]) for ledger in self.ledgers()
             )
 
-    def _step(self, ledger: Path) -> int:
-        position = self._positions.get(ledger.name)
-        if position is None:
-            with self.runtime.database.read() as connection:
-                position, _ = intake_store.read_position(connection, ledger.name)
-        entries, after = read_entries(ledger, position, BATCH)
-        if not entries:
-            self._positions[ledger.name] = position
-            return 0
-        self._took_at = monotonic()
-        self._positions.pop(ledger.name, None)  # until it is written that they were taken in
-        counted = sum(bool(entry.get("counts")) for entry in entries)
-        batch = [one for one in map(taken, entries) if one is not None]
-        self._count(batch)
-        self.take(batch, Reached(ledger.name, after, counted))
-        remove_before(ledger, after)
-        return len(entries)
+    def _read(self) -> tuple[list[dict[str, Any]], list[Reached]]:
+        """Read what is next; who is first when there is more than a batch changes in turn."""
+        ledgers = self.ledgers()
+        first = self._steps % max(1, len(ledgers))
+        self._steps += 1
+        found: list[dict[str, Any]] = []
+        reached = []
+        for ledger in (*ledgers[first:], *ledgers[:first]):
+            entries, after = read_entries(ledger, self._position(ledger), BATCH - len(found))
+            if entries:
+                found += entries
+                reached.append(Reached(ledger, after, sum(bool(entry.get("counts")) for entry in entries)))
+                del self._positions[ledger.name]  # until it is written that they were taken in
+            if len(found) == BATCH:
+                break
+        return found, reached
 
-    def take(self, batch: Sequence[Taken], reached: Reached | None = None) -> None:
+    def _position(self, ledger: Path) -> Position:
+        if ledger.name not in self._positions:
+            with self.runtime.database.read() as connection:
+                self._positions[ledger.name], _ = intake_store.read_position(connection, ledger.name)
+        return self._positions[ledger.name]
+
+    def take(self, batch: Sequence[Taken], reached: Sequence[Reached] = ()) -> None:
         """
         Write the rows of a batch, and announce the studies that changed, in one transaction.
 
@@ -149,7 +165,7 @@ class IntakeWorker:
         batch
             What to take in.
         reached
-            How far a ledger was read; None: not from a ledger.
+            How far each ledger was read; none: not from a ledger.
         """
         try:
             self._take(batch, reached)
@@ -161,7 +177,7 @@ class IntakeWorker:
 
     def _take_or_set_aside(self, one: Taken) -> None:
         try:
-            self._take([one], None)
+            self._take([one], ())
         except intake_store.UNFIT as error:
             get_logger().error("instance not taken in", reason=type(error).__name__)
             locator = None if isinstance(one, DamagedEntry) else one.locator
@@ -169,14 +185,14 @@ class IntakeWorker:
             with self.runtime.database.write() as connection:
                 intake_store.record_refusal(connection, aside)
 
-    def _take(self, batch: Sequence[Taken], reached: Reached | None) -> None:
+    def _take(self, batch: Sequence[Taken], reached: Sequence[Reached]) -> None:
         try:
             self._take_at_once(batch, reached)
         except BaseException:  # goes on to `take`, which sets aside what fits no row, or ends the service
             self._remembered.clear()  # whose studies they are was rolled back with the rest
             raise
 
-    def _take_at_once(self, batch: Sequence[Taken], reached: Reached | None) -> None:
+    def _take_at_once(self, batch: Sequence[Taken], reached: Sequence[Reached]) -> None:
         new_studies = 0
         with self.runtime.database.write() as connection:
             for one in batch:
@@ -192,8 +208,8 @@ class IntakeWorker:
             changed |= settle_rejections(self.runtime, connection, received, self._files.read)
             for study_instance_uid in sorted(changed):
                 announce_study(self.runtime, connection, study_instance_uid)
-            if reached is not None:
-                intake_store.advance(connection, reached.ledger, reached.position, reached.counted)
+            for one_ledger in reached:
+                intake_store.advance(connection, one_ledger.ledger.name, one_ledger.position, one_ledger.counted)
         STUDIES_RECEIVED.inc(new_studies)
         self.runtime.relay.wake.set()
 

@@ -104,8 +104,7 @@ def _taken(entry: dict[str, Any]) -> Taken | None:
     return DamagedEntry() if kind == DAMAGED else None
 
 
-def _checked(header_values: dict[str, Any]) -> dict[str, Any]:
-    for name in ("study_instance_uid", "series_instance_uid", "sop_instance_uid"):
-        header_values[name]
-    InstanceHeader.from_json(header_values)
+def _checked(header_values: object) -> dict[str, Any]:
+    if not isinstance(header_values, dict) or not InstanceHeader.can_be_rebuilt(header_values):
+        raise ValueError("no header")
     return header_values

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from pydicom import Dataset, dcmread
 from sqlalchemy import delete, func, select
 
-from ingest import retention_store, store
+from ingest import intake, intake_store, retention_store, store
 from ingest.admission import StoreStatus
 from ingest.answering import on_findings_scored
 from ingest.recovery import recover
@@ -808,3 +808,56 @@ def test_the_worker_takes_in_what_comes_until_it_is_stopped(station: Station) ->
         station.runtime.stop.set()
         wait_until(lambda: not any(thread.is_alive() for thread in station.runtime._threads), 20, "it did not stop")
     assert not station.runtime.failed
+
+
+def move_to_another_process(station: Station, entries: int) -> None:
+    """Make the last entries of the ledger those of another process of the listener."""
+    segment = max((station.intake.folder / "0").iterdir())
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join(lines[:-entries]))
+    other = station.intake.folder / "1" / segment.name
+    other.parent.mkdir()
+    other.write_bytes(b"".join(lines[-entries:]))
+
+
+def test_a_study_that_comes_by_several_processes_is_taken_in_and_told_at_once(station: Station) -> None:
+    station.receive(*make_stack(12))
+    move_to_another_process(station, 5)
+    station.take_in()
+    assert len(station.events("study-updated")) == 1
+    assert count(station, instance) == 12
+    assert not station.intake.has_unread()
+    assert unaccounted(station) == 0
+
+
+def test_who_has_more_than_a_batch_does_not_keep_others_waiting(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 3)
+    station.receive(*make_stack(12), make_ct(SOPInstanceUID=f"{SERIES}.99", InstanceNumber=99))
+    move_to_another_process(station, 1)
+    station.intake.step()
+    station.intake.step()
+    assert station.rows(select(instance.c.sop_instance_uid).where(instance.c.sop_instance_uid == f"{SERIES}.99"))
+    assert count(station, instance) == 6
+    station.take_in()
+    assert count(station, instance) == 13
+    assert unaccounted(station) == 0
+
+
+def test_what_could_not_be_written_is_read_again_from_every_ledger(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RetryableError("database: locked")
+
+    station.receive(*make_stack(12))
+    move_to_another_process(station, 5)
+    with monkeypatch.context() as patched:
+        patched.setattr(intake_store, "advance", fail)
+        with pytest.raises(RetryableError):
+            station.intake.step()
+    assert count(station, instance) == 0
+    station.take_in()
+    assert count(station, instance) == 12
+    assert unaccounted(station) == 0

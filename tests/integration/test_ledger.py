@@ -157,6 +157,15 @@ class TestDamage:
         if isinstance(entry, dict):
             assert taken(entry) is None or isinstance(taken(entry), ReceivedInstance | DamagedEntry)
 
+    def test_an_instance_of_which_everything_is_there_is_taken(self) -> None:
+        assert isinstance(taken(ENTRY), ReceivedInstance)
+
+    @pytest.mark.parametrize("missing", ["sop_instance_uid", "sop_class_uid", "transfer_syntax_uid"])
+    def test_an_instance_of_whose_header_something_is_not_there_is_damaged(self, missing: str) -> None:
+        header = ENTRY["header"]
+        assert isinstance(header, dict)
+        assert isinstance(taken({**ENTRY, "header": {k: v for k, v in header.items() if k != missing}}), DamagedEntry)
+
     @pytest.mark.parametrize("field", ["header", "patient_key", "purpose", "received_at", "locator", "kind"])
     def test_an_instance_of_which_something_is_not_there_is_damaged(self, field: str) -> None:
         assert isinstance(taken({k: v for k, v in ENTRY.items() if k != field}), DamagedEntry)
@@ -185,7 +194,13 @@ ENTRY = {
     "order_key": "",
     "identity": "0",
     "received_at": "2026-11-22T08:00:00+00:00",
-    "header": {"study_instance_uid": "1.2", "series_instance_uid": "1.2.3", "sop_instance_uid": "1.2.3.4"},
+    "header": {
+        "study_instance_uid": "1.2",
+        "series_instance_uid": "1.2.3",
+        "sop_instance_uid": "1.2.3.4",
+        "sop_class_uid": "1.2.840.10008.5.1.4.1.1.2",
+        "transfer_syntax_uid": "1.2.840.10008.1.2.1",
+    },
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from operator import attrgetter
 from typing import Any, Self
 
@@ -66,8 +66,15 @@ class InstanceHeader:
         elements: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**elements)
 
+    @staticmethod
+    def can_be_rebuilt(values: Mapping[str, Any]) -> bool:
+        """Tell whether these are the elements of a header, and none that must be there is missing."""
+        return _REQUIRED <= values.keys() <= _KNOWN
+
 
 _NAMES = tuple(each.name for each in fields(InstanceHeader))
+_KNOWN = frozenset(_NAMES)
+_REQUIRED = frozenset(each.name for each in fields(InstanceHeader) if each.default is MISSING)
 _VALUES = attrgetter(*_NAMES)
 OWN_ELEMENTS = ("sop_instance_uid", "instance_number", "image_position_mm")  # the others a series repeats, mostly
 _OWN = tuple(map(_NAMES.index, OWN_ELEMENTS))
