@@ -19,13 +19,13 @@ _IDLE_WINDOW_SECONDS = 0.2
 _IDLE_CPU_SECONDS = 0.02
 
 
-def process_tree(pid: int) -> list[int]:
-    """Return a process and everything below it, as far as it is there."""
+def process_tree(*pids: int) -> list[int]:
+    """Return processes and everything below them, as far as they are there; in one look at all that run."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):  # noqa: PTH208 - names are all that is wanted, often
         if entry.isdigit() and (fields := _stat(int(entry))):
             children.setdefault(int(fields[1]), []).append(int(entry))
-    found, waiting = [], [pid]
+    found, waiting = [], list(pids)
     while waiting:
         one = waiting.pop()
         found.append(one)
@@ -106,7 +106,7 @@ class PeakWatch:
             self._look()
 
     def _look(self) -> None:
-        peaks = [peak_rss_bytes(one) for pid in self._pids for one in process_tree(pid)]
+        peaks = [peak_rss_bytes(one) for one in process_tree(*self._pids)]
         self.sum_bytes = max(self.sum_bytes, sum(peaks))
         self.largest_bytes = max(self.largest_bytes, max(peaks, default=0))
 
