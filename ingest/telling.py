@@ -25,7 +25,7 @@ def listener_configuration(settings: Settings, *, is_durable: bool = True) -> Li
         secret_file=settings.secret_file,
         called_ae_titles=settings.called_ae_titles,
         senders={
-            title: Sender(rule.default_issuer, rule.sop_classes, rule.max_instances_per_second)
+            title: Sender(rule.default_issuer, rule.sop_classes, rule.max_instances_per_second, rule.lane == "urgent")
             for title, rule in settings.senders.items()
         },
         known_senders_only=settings.known_senders_only,

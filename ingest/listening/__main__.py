@@ -17,6 +17,7 @@ from ingest.listening.foreign import tell_of_foreign
 from ingest.listening.journaling import Journal
 from ingest.listening.places import REGION_BYTES, Places
 from ingest.listening.receiving import Receiver
+from ingest.listening.right_of_way import SLOT_BYTES, RightOfWay
 from ingest.listening.server import THREAD_STACK_BYTES, Listening, Server, listening_sockets
 from ingest.listening.workers import Workers, worker_count
 from ingest.tally import Tally, tally_path
@@ -51,10 +52,11 @@ def main(told: ListenerConfiguration) -> int:
         else:
             _require_nothing_to_recover(archive)
         sockets = listening_sockets(told)
-        shared = mmap.mmap(-1, count * REGION_BYTES)
+        of_places, of_urgent = mmap.mmap(-1, count * REGION_BYTES), mmap.mmap(-1, count * SLOT_BYTES)
 
         def work(number: int, on_ready: Callable[[], None]) -> int:
-            return serve(told, sockets, Places(shared, number), number, on_ready)
+            shared = Places(of_places, number), RightOfWay(of_urgent, number)
+            return serve(told, sockets, *shared, number, on_ready)
 
         workers = Workers(count, work, lambda _, pid: archive.drop_parts(f"{pid}-"))
         if workers.start(stop):
@@ -69,7 +71,12 @@ def main(told: ListenerConfiguration) -> int:
 
 
 def serve(
-    told: ListenerConfiguration, sockets: Listening, places: Places, number: int, on_ready: Callable[[], None]
+    told: ListenerConfiguration,
+    sockets: Listening,
+    places: Places,
+    right_of_way: RightOfWay,
+    number: int,
+    on_ready: Callable[[], None],
 ) -> int:
     """Be one of the processes: recover, listen, and end in order."""
     stop = _stop_on_signal()
@@ -80,7 +87,7 @@ def serve(
     tally.begin()
     spare = SpareFiles(told.archive_dir / "spare" / str(number))
     receiver = Receiver(told, archive, journal, tally, SystemClock(), load_site_keys(told.secret_file), spare)
-    server = Server(told, receiver, places, sockets)
+    server = Server(told, receiver, places, right_of_way, sockets)
     on_ready()  # nobody is heard before every process has recovered: who sends again meets what was answered before
     server.open()
     beside = [

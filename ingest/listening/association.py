@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from threading import Event as Flag
 from time import monotonic
 from typing import NoReturn
 
@@ -37,6 +38,7 @@ from ingest.listening.protocol import (
     encode_response,
 )
 from ingest.listening.receiving import Receiver
+from ingest.listening.right_of_way import RightOfWay
 from ingest.tally import Count
 from voorrang.logs import get_logger, of_defect
 
@@ -76,12 +78,12 @@ class Association:
         Accepted, and with TLS shaken hands.
     peer_address
         For the audit line.
-    receiver, negotiator, pacer
+    receiver, negotiator, pacer, right_of_way
         What it works with.
     admit
         Called once with what is asked: why it is rejected, or None.
-    is_stopping
-        Asked between messages.
+    stop
+        Set when the listener stops: looked at between messages.
     """
 
     connection: socket.socket
@@ -89,8 +91,9 @@ class Association:
     receiver: Receiver
     negotiator: Negotiator
     pacer: Pacer
+    right_of_way: RightOfWay
     admit: Callable[[Proposal], Rejection | None]
-    is_stopping: Callable[[], bool]
+    stop: Flag
     _reader: MessageReader = field(default_factory=lambda: MessageReader(MAX_PDU_BYTES))
     _proposal: Proposal | None = None
     _agreement: Agreement | None = None
@@ -98,6 +101,9 @@ class Association:
     _began_at: float = 0.0
     _came: int = 0
     _stored: int = 0
+    _is_urgent: bool = False
+    _gives_way: bool = False
+    _gave_way_seconds: float = 0.0
     _incoming: Incoming = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,6 +128,8 @@ class Association:
             self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
         finally:
             self._incoming.drop()
+            if self._is_urgent:
+                self.right_of_way.leave(id(self))
             self._audit(ending, detail)
 
     def _serve(self) -> None:
@@ -171,13 +179,13 @@ class Association:
         return self._began_at + patience + self._came / MIN_BYTES_PER_SECOND
 
     def _between_messages(self) -> None:
-        if self.is_stopping():
+        if self.stop.is_set():
             self._stop()
         self._came = 0
 
     def _on_end(self) -> NoReturn:
         """Nothing more comes: the peer has closed, or our own server has, to wake us."""
-        if self.is_stopping():
+        if self.stop.is_set():
             self._stop()
         raise _EndedError(Ending.CLOSED_BY_PEER)
 
@@ -216,14 +224,17 @@ class Association:
             if why is not None:
                 self._send_last(reject(why))
                 raise _EndedError(Ending.REJECTED, why.name.lower())
-            sender = self.receiver.configuration.sender(self._proposal.calling_ae_title)
+            told = self.receiver.configuration
+            sender = told.sender(self._proposal.calling_ae_title)
             self._agreement = self.negotiator.accept(
                 self._proposal, lambda sop_class: not sender.sop_classes or sop_class in sender.sop_classes
             )
         except NegotiationError as error:
             raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_association_request") from error
+        self._is_urgent = sender.is_urgent
+        self._gives_way = not sender.is_urgent and told.has_urgent_senders()
         self.connection.sendall(self._agreement.answer)
-        set_patience(self.connection, self.receiver.configuration.idle_seconds)
+        set_patience(self.connection, told.idle_seconds)
         self._audit_opened()
 
     def _on_request(self, request: Request) -> None:
@@ -246,6 +257,8 @@ class Association:
             self._proposal.called_ae_title,
             agreed_sop_class_uid=context[0],
         )
+        if self._is_urgent:
+            self.right_of_way.take(id(self))
         self.receiver.begin(self._incoming, store, context[1])
         self._pending = (request, store, context[1])
         if not command.has_data_set:
@@ -264,7 +277,11 @@ class Association:
             status = StoreStatus.OUT_OF_RESOURCES
         self._stored += status == StoreStatus.SUCCESS
         self.pacer.wait(store.calling_ae_title)
+        if self._gives_way:
+            self._gave_way_seconds += self.right_of_way.give(self.stop.wait)
         self._answer(request.command, request.context_id, status)
+        if self._is_urgent:
+            self.right_of_way.ease(id(self))
         self._incoming.drop()
 
     def _answer(self, command: Command, context_id: int, status: StoreStatus) -> None:
@@ -287,7 +304,8 @@ class Association:
             self.receiver.tally.add(Count.ASSOCIATIONS_ABORTED)
         log = get_logger()
         speak = log.info if ending in (Ending.RELEASED, Ending.STOPPED) else log.warning
-        speak(f"association {ending}", reason=detail or ending.value, stored=self._stored, **self._who())
+        waited = {"gave_way_seconds": round(self._gave_way_seconds, 1)} if self._gave_way_seconds else {}
+        speak(f"association {ending}", reason=detail or ending.value, stored=self._stored, **waited, **self._who())
 
     def _who(self) -> dict[str, str]:
         proposal = self._proposal

@@ -17,6 +17,7 @@ class Sender:
     default_issuer: str = ""
     sop_classes: tuple[str, ...] = ()  # empty: every storage class
     max_instances_per_second: float = 0.0  # 0: no limit
+    is_urgent: bool = False  # goes first when others send too
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,10 @@ class ListenerConfiguration:
     def sender(self, calling_ae_title: str) -> Sender:
         """Return what is agreed with a calling AE title; the defaults when nothing is."""
         return self.senders.get(calling_ae_title, Sender())
+
+    def has_urgent_senders(self) -> bool:
+        """Tell whether anybody goes before others."""
+        return any(sender.is_urgent for sender in self.senders.values())
 
     def to_json(self) -> str:
         """Return what `from_json` reads."""

@@ -18,6 +18,7 @@ from ingest.listening.negotiation import Negotiator, Proposal, Rejection, hear_e
 from ingest.listening.pacing import Pacer
 from ingest.listening.places import Places
 from ingest.listening.receiving import Receiver
+from ingest.listening.right_of_way import RightOfWay
 from ingest.listening.tls import server_context
 from ingest.tally import Count
 from voorrang.errors import ConfigurationError
@@ -57,8 +58,8 @@ class Server:
         Where to listen and for whom.
     receiver
         Gets every instance.
-    places
-        Counts associations over all processes.
+    places, right_of_way
+        Count associations, and tell who goes first, over all processes.
     sockets
         Where to listen, when somebody else has opened that; empty: opened here.
     """
@@ -66,6 +67,7 @@ class Server:
     configuration: ListenerConfiguration
     receiver: Receiver
     places: Places = field(default_factory=Places)
+    right_of_way: RightOfWay = field(default_factory=RightOfWay)
     sockets: Listening = ()
     _stop: Flag = field(default_factory=Flag)
     _lock: Lock = field(default_factory=Lock)
@@ -150,8 +152,9 @@ class Server:
                 self.receiver,
                 self._negotiator,
                 pacer,
+                self.right_of_way,
                 lambda proposal: self._admit(peer, proposal),
-                self._stop.is_set,
+                self._stop,
             ).run()
         except (OSError, ssl.SSLError) as error:
             reason = getattr(error, "reason", None) or type(error).__name__

@@ -16,7 +16,7 @@ from voorrang.bench.crowd_sender import Tally
 from voorrang.bench.crowding import Crowd, make_templates, stamp_all
 from voorrang.bench.machine import describe_machine
 from voorrang.bench.measuring import Stamps
-from voorrang.bench.names import DCMTK_FORK, DURABLE, LARGE, SMALL, VOLATILE
+from voorrang.bench.names import DCMTK_FORK, DURABLE, LARGE, SENDER, SMALL, VOLATILE
 from voorrang.bench.ours import Voorrang
 from voorrang.bench.peers import storescp_fork
 from voorrang.bench.programs import PeerMissingError
@@ -27,7 +27,7 @@ from voorrang.bench.slices import Batch, make_batch
 from voorrang.demo.counting import accounted_instances
 from voorrang.demo.scratch import free_ports
 
-ALONE, PACED, SATURATED = "alone", "paced", "saturated"
+ALONE, PACED, SATURATED, URGENT = "alone", "paced", "saturated", "saturated, the large study's sender is urgent"
 TAKE_IN_SECONDS = 120.0
 _ROOM_FOR_LARGE_BYTES = 40_000_000_000
 _Rows = list[dict[str, Any]]
@@ -124,6 +124,7 @@ def crowd_figures(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     ratios = {
         "large_study_crowded_to_alone": (seconds(PACED, DURABLE), seconds(ALONE, DURABLE)),
         "saturated_to_dcmtk_fork": (seconds(SATURATED, DURABLE), seconds(SATURATED, DCMTK_FORK)),
+        "urgent_saturated_to_dcmtk_fork": (seconds(URGENT, DURABLE), seconds(SATURATED, DCMTK_FORK)),
         "volatile_saturated_to_dcmtk_fork": (seconds(SATURATED, VOLATILE), seconds(SATURATED, DCMTK_FORK)),
     }
     figures = {name: round(ours / peer, 4) for name, (ours, peer) in ratios.items() if ours is not None and peer}
@@ -165,18 +166,20 @@ def _paced(bench: _Bench, missing: dict[str, str]) -> _Rows:
 
 def _saturated_round(bench: _Bench, number: int, missing: dict[str, str]) -> _Rows:
     """Send the large study to each receiver in turn while a crowd sends as fast as it is answered."""
-    wanted: dict[str, Callable[[], Receiver]] = {
-        DCMTK_FORK: lambda: storescp_fork(bench.scratch / "dcmtk-fork", *free_ports(1)),
-        DURABLE: lambda: Voorrang(bench.scratch / "durable", is_volatile=False),
-        VOLATILE: lambda: Voorrang(bench.scratch / "volatile", is_volatile=True),
-    }
+    folder = bench.scratch
+    wanted: list[tuple[str, str, Callable[[], Receiver]]] = [
+        (SATURATED, DCMTK_FORK, lambda: storescp_fork(folder / "dcmtk-fork", *free_ports(1))),
+        (SATURATED, DURABLE, lambda: Voorrang(folder / "durable", is_volatile=False)),
+        (SATURATED, VOLATILE, lambda: Voorrang(folder / "volatile", is_volatile=True)),
+        (URGENT, DURABLE, lambda: Voorrang(folder / "urgent", is_volatile=False, urgent_sender=SENDER)),
+    ]
     rows: _Rows = []
-    for name, make in wanted.items():
+    for scenario, name, make in wanted:
         with ExitStack() as undo:
             receiver = _started(name, make, undo, missing, bench.say)
             if receiver is not None:
-                rows.append({"scenario": SATURATED, "round": number, **_saturate(bench, receiver)})
-                bench.say(f"saturated, {name}: {rows[-1]['seconds']} s {rows[-1]['problem']}")
+                rows.append({"scenario": scenario, "round": number, **_saturate(bench, receiver)})
+                bench.say(f"{scenario}, {name}: {rows[-1]['seconds']} s {rows[-1]['problem']}")
     return rows
 
 

@@ -9,12 +9,11 @@ from time import monotonic
 from typing import Any
 
 from voorrang.bench.caching import drop_from_cache
-from voorrang.bench.processes import PeakWatch, wait_idle
+from voorrang.bench.processes import PeakWatch
 from voorrang.bench.receiver import Receiver
 from voorrang.bench.sending import send
 from voorrang.bench.slices import Batch
 
-IDLE_SECONDS = 15.0
 WARM_UP = 0  # number of the round whose rows are in no figure
 _MEGA, _GIGA = 1e6, 1e9
 
@@ -109,7 +108,7 @@ def measure(
         sending = send(batch.shares(associations), receiver.port)
         unsettled = receiver.settle(batch)
     after, ended = receiver.usage(), monotonic()
-    wait_idle(receiver.pids, IDLE_SECONDS)
+    receiver.rest(batch)
     stored, sent = receiver.stored(batch), len(batch.files)
     os.sync()
     drop_from_cache(receiver.folder)

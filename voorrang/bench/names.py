@@ -10,4 +10,5 @@ ORTHANC = "orthanc"
 PYNETDICOM_APP = "pynetdicom storescp"
 LARGE = "512x512"
 SMALL = "64x64"
+SENDER = "STORESCU"  # calling AE title of who sends what is measured
 AE_TITLE = "VOORRANG"  # what every sender calls; the peers do not mind

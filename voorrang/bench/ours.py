@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from voorrang.bench.names import DURABLE, VOLATILE
 from voorrang.bench.processes import cpu_seconds, peak_rss_bytes, process_tree, wait_until
 from voorrang.bench.programs import environment
 from voorrang.bench.receiver import (
+    REST_SECONDS,
     Receiver,
     ReceiverError,
     Usage,
@@ -22,7 +24,7 @@ from voorrang.bench.receiver import (
     stop_child,
 )
 from voorrang.bench.slices import Batch
-from voorrang.bench.taken_in import hashed_rows_of, rows_of
+from voorrang.bench.taken_in import hashed_rows_of, rows_of, unjudged_series_of
 from voorrang.database import Database
 from voorrang.demo.counting import accounted_instances
 from voorrang.demo.scratch import free_ports
@@ -46,14 +48,18 @@ class Voorrang(Receiver):
         Data folder; made.
     is_volatile
         Whether it answers before an instance is on disk, which it never does but in a bench.
+    urgent_sender
+        Calling AE title that goes first; empty: nobody does.
     """
 
-    def __init__(self, folder: Path, *, is_volatile: bool) -> None:
+    def __init__(self, folder: Path, *, is_volatile: bool, urgent_sender: str = "") -> None:
         ports = {name: str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
         super().__init__(VOLATILE if is_volatile else DURABLE, folder, int(ports["dicom_port"]))
         values = {"data_dir": str(folder), "purpose": "demo", "site": "bench", "disk_reserve_bytes": "200000000"}
+        senders = {urgent_sender: {"lane": "urgent"}} if urgent_sender else {}
         settings: dict[str, Any] = values | ports
-        self.settings = Settings(**settings)
+        self.settings = Settings(**settings, senders=senders)
+        settings["senders"] = json.dumps(senders)
         self._environment = environment(**{f"VOORRANG_{name.upper()}": str(value) for name, value in settings.items()})
         self._log = folder / "services.log"
         self._undo = ExitStack()
@@ -103,6 +109,12 @@ class Voorrang(Receiver):
     def settle(self, batch: Batch) -> str:
         """Wait until every instance of a batch has its row and its hash."""
         return self.wait_taken_in([batch.study_instance_uid], len(batch.files))
+
+    def rest(self, batch: Batch) -> None:
+        """Wait, beside that, until its series are judged complete: reading them again is work for the processors."""
+        if (database := self._database) is not None:
+            wait_until(lambda: not unjudged_series_of(database, [batch.study_instance_uid]), REST_SECONDS)
+        super().rest(batch)
 
     def wait_taken_in(self, study_instance_uids: list[str], instances: int, seconds: float = TAKE_IN_SECONDS) -> str:
         """Wait until so many instances of studies have a row and a hash; return what is wrong, or nothing."""

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from voorrang.bench.names import AE_TITLE
-from voorrang.bench.processes import cpu_seconds, process_tree, wait_until
+from voorrang.bench.processes import cpu_seconds, process_tree, wait_idle, wait_until
 from voorrang.bench.programs import TIMEOUT_SECONDS, dcmtk_program, environment
 from voorrang.bench.slices import Batch
 from voorrang.stack.child import Child
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
+REST_SECONDS = 15.0
 _MAGIC_AT, _MAGIC = 128, b"DICM"
 
 
@@ -96,6 +97,11 @@ class Receiver(ABC):
         """Wait until it has done everything with a batch; return what is wrong, or nothing."""
         del batch
         return ""
+
+    def rest(self, batch: Batch) -> None:
+        """Wait until nothing is left to be done for a batch that would disturb what is measured next."""
+        del batch
+        wait_idle(self.pids, REST_SECONDS)
 
     @abstractmethod
     def stored(self, batch: Batch) -> int:

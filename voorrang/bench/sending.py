@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from voorrang.bench.names import AE_TITLE
+from voorrang.bench.names import AE_TITLE, SENDER
 from voorrang.bench.programs import dcmtk_program, environment
 
 TIMEOUT_SECONDS = 180.0
@@ -42,7 +42,8 @@ def send(shares: Sequence[Sequence[Path]], port: int) -> Sending:
     port
         Of the receiver, on loopback.
     """
-    command = [dcmtk_program("storescu"), "--required", "--propose-little", "-aec", AE_TITLE, "127.0.0.1", str(port)]
+    titles = ["-aet", SENDER, "-aec", AE_TITLE]
+    command = [dcmtk_program("storescu"), "--required", "--propose-little", *titles, "127.0.0.1", str(port)]
     variables = environment()
     started = perf_counter()
     senders = [

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import func, select
 
-from ingest.tables import instance, series
+from ingest.tables import claim, instance, series
 from voorrang.database import Database
 from voorrang.errors import RetryableError
 from voorrang.tables import outbox
@@ -20,6 +20,21 @@ def rows_of(database: Database, study_instance_uids: Collection[str]) -> int:
 def hashed_rows_of(database: Database, study_instance_uids: Collection[str]) -> int:
     """Return how many instances of studies have a row with a content hash."""
     return _count(database, study_instance_uids, hashed_only=True)
+
+
+def unjudged_series_of(database: Database, study_instance_uids: Collection[str]) -> int:
+    """Return how many series of studies await that somebody says that they are complete, for each pathway that does."""
+    query = (
+        select(func.count())
+        .select_from(claim)
+        .join(series, series.c.series_instance_uid == claim.c.series_instance_uid)
+        .where(series.c.study_instance_uid.in_(list(study_instance_uids)), claim.c.open)
+    )
+    try:
+        with database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+    except RetryableError:  # locked just now: asked again in a moment
+        return len(study_instance_uids)
 
 
 def announced(database: Database, topic: str) -> int:

@@ -63,7 +63,10 @@ class InstanceHeader:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Rebuild a header from what `to_json` gave; lists become tuples."""
-        elements: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        elements = dict(values)
+        for name in _TUPLES:
+            if isinstance(value := elements.get(name), list):
+                elements[name] = tuple(value)
         return cls(**elements)
 
     @staticmethod
@@ -73,6 +76,7 @@ class InstanceHeader:
 
 
 _NAMES = tuple(each.name for each in fields(InstanceHeader))
+_TUPLES = ("image_type", "pixel_spacing_mm", "image_position_mm", "image_orientation")
 _KNOWN = frozenset(_NAMES)
 _REQUIRED = frozenset(each.name for each in fields(InstanceHeader) if each.default is MISSING)
 _VALUES = attrgetter(*_NAMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from voorrang.bench.crowd import ALONE, PACED, SATURATED, crowd_figures
+from voorrang.bench.crowd import ALONE, PACED, SATURATED, URGENT, crowd_figures
 from voorrang.bench.names import DCMTK_FORK, DURABLE
 
 
@@ -22,6 +22,13 @@ def test_the_crowded_study_is_compared_with_the_same_alone() -> None:
 def test_the_saturated_study_is_compared_with_the_peer_in_the_same_crowd() -> None:
     rows = [row(SATURATED, DURABLE, 12.0), row(SATURATED, DCMTK_FORK, 10.0)]
 
+    assert crowd_figures(rows)["saturated_to_dcmtk_fork"] == 1.2
+
+
+def test_so_is_the_one_of_an_urgent_sender() -> None:
+    rows = [row(URGENT, DURABLE, 3.0), row(SATURATED, DURABLE, 12.0), row(SATURATED, DCMTK_FORK, 10.0)]
+
+    assert crowd_figures(rows)["urgent_saturated_to_dcmtk_fork"] == 0.3
     assert crowd_figures(rows)["saturated_to_dcmtk_fork"] == 1.2
 
 
