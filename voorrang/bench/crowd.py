@@ -16,7 +16,7 @@ from voorrang.bench.crowd_sender import Tally
 from voorrang.bench.crowding import Crowd, make_templates, stamp_all
 from voorrang.bench.machine import describe_machine
 from voorrang.bench.measuring import Stamps
-from voorrang.bench.names import DCMTK_FORK, DURABLE, LARGE, SENDER, SMALL, VOLATILE
+from voorrang.bench.names import DCMTK_FORK, DURABLE, LARGE, SMALL, VOLATILE
 from voorrang.bench.ours import Voorrang
 from voorrang.bench.peers import storescp_fork
 from voorrang.bench.programs import PeerMissingError
@@ -171,7 +171,7 @@ def _saturated_round(bench: _Bench, number: int, missing: dict[str, str]) -> _Ro
         (SATURATED, DCMTK_FORK, lambda: storescp_fork(folder / "dcmtk-fork", *free_ports(1))),
         (SATURATED, DURABLE, lambda: Voorrang(folder / "durable", is_volatile=False)),
         (SATURATED, VOLATILE, lambda: Voorrang(folder / "volatile", is_volatile=True)),
-        (URGENT, DURABLE, lambda: Voorrang(folder / "urgent", is_volatile=False, urgent_sender=SENDER)),
+        (URGENT, DURABLE, lambda: Voorrang(folder / "urgent", is_volatile=False, is_sender_urgent=True)),
     ]
     rows: _Rows = []
     for scenario, name, make in wanted:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from voorrang.bench.names import DURABLE, VOLATILE
+from voorrang.bench.names import DURABLE, SENDER, VOLATILE
 from voorrang.bench.processes import cpu_seconds, peak_rss_bytes, process_tree, wait_until
 from voorrang.bench.programs import environment
 from voorrang.bench.receiver import (
@@ -34,6 +34,7 @@ from voorrang.stack.broker import broker_child
 from voorrang.stack.child import Child
 
 TAKE_IN_SECONDS = 60.0
+QUIET_SECONDS = 3.0  # not the pathway's 10, for which each run would have to be waited for; after what is measured
 HASH_METRIC = "voorrang_hash_cpu_seconds_total"
 _HTTP_SECONDS = 5
 
@@ -48,15 +49,16 @@ class Voorrang(Receiver):
         Data folder; made.
     is_volatile
         Whether it answers before an instance is on disk, which it never does but in a bench.
-    urgent_sender
-        Calling AE title that goes first; empty: nobody does.
+    is_sender_urgent
+        Whether who sends what is measured goes before others.
     """
 
-    def __init__(self, folder: Path, *, is_volatile: bool, urgent_sender: str = "") -> None:
+    def __init__(self, folder: Path, *, is_volatile: bool, is_sender_urgent: bool = False) -> None:
         ports = {name: str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
         super().__init__(VOLATILE if is_volatile else DURABLE, folder, int(ports["dicom_port"]))
         values = {"data_dir": str(folder), "purpose": "demo", "site": "bench", "disk_reserve_bytes": "200000000"}
-        senders = {urgent_sender: {"lane": "urgent"}} if urgent_sender else {}
+        senders: dict[str, dict[str, Any]] = {SENDER: {"quiet_seconds": QUIET_SECONDS}}
+        senders[SENDER] |= {"lane": "urgent"} if is_sender_urgent else {}
         settings: dict[str, Any] = values | ports
         self.settings = Settings(**settings, senders=senders)
         settings["senders"] = json.dumps(senders)
