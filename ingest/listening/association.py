@@ -276,12 +276,12 @@ class Association:
             get_logger().debug("C-STORE failed", exc_info=True)
             status = StoreStatus.OUT_OF_RESOURCES
         self._stored += status == StoreStatus.SUCCESS
-        self.pacer.wait(store.calling_ae_title)
-        if self._gives_way:
-            self._gave_way_seconds += self.right_of_way.give(self.stop.wait)
-        self._answer(request.command, request.context_id, status)
         if self._is_urgent:
             self.right_of_way.ease(id(self))
+        elif self._gives_way:
+            self._gave_way_seconds += self.right_of_way.give(self.stop.wait)
+        self.pacer.wait(store.calling_ae_title)
+        self._answer(request.command, request.context_id, status)
         self._incoming.drop()
 
     def _answer(self, command: Command, context_id: int, status: StoreStatus) -> None:

@@ -9,7 +9,7 @@ from threading import Lock
 from time import monotonic
 
 SLOT_BYTES = 8
-HOLD_SECONDS = 0.02  # after an answer the next instance is awaited this long: a sender at full speed needs less
+HOLD_SECONDS = 0.02  # after an instance the next is awaited this long: a sender at full speed needs less
 STALL_SECONDS = 1.0  # who stops in the middle of an instance keeps nobody waiting for longer
 GIVE_SECONDS = 0.2  # how long one answer waits at most: nobody comes near a time-out
 LOOK_SECONDS = 0.02
@@ -47,7 +47,7 @@ class RightOfWay:
         self._set(who, STALL_SECONDS)
 
     def ease(self, who: int) -> None:
-        """Say that it was answered; the next may come at once."""
+        """Say that it has come in; the next may come at once."""
         self._set(who, HOLD_SECONDS)
 
     def leave(self, who: int) -> None:

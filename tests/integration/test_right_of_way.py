@@ -25,7 +25,12 @@ from voorrang.settings import SenderRule
 pytestmark = pytest.mark.integration
 
 SECONDS = 20
-SENDERS = {name: SenderRule(lane="urgent") for name in ("EMERGENCY", "STROKE")} | {"WARD": SenderRule(lane="routine")}
+SENDERS = {
+    "EMERGENCY": SenderRule(lane="urgent"),
+    "STROKE": SenderRule(lane="urgent"),
+    "SLOW": SenderRule(lane="urgent", max_instances_per_second=0.01),
+    "WARD": SenderRule(lane="routine"),
+}
 
 
 class Watched(RightOfWay):
@@ -56,13 +61,17 @@ def way() -> Watched:
 
 
 @pytest.fixture
-def station(tmp_path: Path, clock: ManualClock, way: Watched) -> Iterator[Station]:
+def station(tmp_path: Path, clock: ManualClock) -> Iterator[Station]:
     with own_database(tmp_path) as database:
-        made = make_station(database, tmp_path / "data", clock, senders=SENDERS)
-        server = Server(made.receiver.configuration, made.receiver, right_of_way=way)
-        server.open()
-        yield made
-        server.close()
+        yield make_station(database, tmp_path / "data", clock, senders=SENDERS)
+
+
+@pytest.fixture(autouse=True)
+def server(station: Station, way: Watched) -> Iterator[Server]:
+    opened = Server(station.receiver.configuration, station.receiver, right_of_way=way)
+    opened.open()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -112,6 +121,22 @@ def test_urgent_senders_do_not_wait_for_each_other(station: Station, way: Watche
     with urgent_half_way(station, way):
         assert store(station, 2, "STROKE") == StoreStatus.SUCCESS
     assert not way.is_awaited.is_set()
+
+
+@pytest.mark.usefixtures("patient")
+def test_an_urgent_sender_that_is_held_to_a_rate_keeps_nobody_meanwhile(station: Station, server: Server) -> None:
+    def send_two() -> list[int]:
+        with RawSCU(station.port, [CT_CONTEXT], calling="SLOW") as scu:
+            both = [make_ct(number) for number in (1, 2)]
+            return [scu.store(CT_CONTEXT, CT, str(ds.SOPInstanceUID), encoded(ds)) for ds in both]
+
+    with ThreadPoolExecutor() as pool:
+        sending = pool.submit(send_two)
+        wait_until(lambda: len(station.stored()) == 2, SECONDS, "the second was not stored")
+        assert pool.submit(store, station, 3, "WARD").result(SECONDS) == StoreStatus.SUCCESS
+        assert not sending.done()
+        server.close()
+        sending.exception(SECONDS)
 
 
 def test_nobody_is_kept_for_long_by_an_urgent_sender_that_stalls(station: Station, way: Watched) -> None:
