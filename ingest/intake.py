@@ -70,7 +70,7 @@ class IntakeWorker:
 
     runtime: Runtime
     folder: Path
-    _is_full: bool = False
+    _may_be_more: bool = True
     _took_at: float = 0.0
     _steps: int = 0
     _pausing: Pausing = field(init=False)
@@ -86,14 +86,14 @@ class IntakeWorker:
     @property
     def is_behind(self) -> bool:
         """Whether something has come that is not taken in."""
-        return self._is_full or self._pausing.has_some
+        return self._may_be_more or self._pausing.has_some
 
     def run(self) -> None:
         """Work until told to stop; what is left is taken in after the next start."""
         while not self.runtime.stop.is_set():
             try:
                 self.step()
-                if not self._is_full:
+                if not self._may_be_more:
                     self._pausing.has_some = False
                     self._pausing.until_pause()
             except RetryableError as error:
@@ -103,9 +103,10 @@ class IntakeWorker:
     def step(self) -> bool:
         """Take in a batch, of all ledgers together: a study comes by several; False when there was none."""
         entries, reached = self._read()
-        self._is_full = len(entries) == BATCH
         if not entries:
+            self._may_be_more = False
             return False
+        self._may_be_more = True
         self._took_at = monotonic()
         batch = [one for one in map(taken, entries) if one is not None]
         self._count(batch)
@@ -113,6 +114,7 @@ class IntakeWorker:
         for one in reached:
             self._positions[one.ledger.name] = one.position
             remove_before(one.ledger, one.position)
+        self._may_be_more = len(entries) == BATCH
         return True
 
     def is_quiet(self) -> bool:
@@ -131,20 +133,36 @@ class IntakeWorker:
             )
 
     def _read(self) -> tuple[list[dict[str, Any]], list[Reached]]:
-        """Read what is next; who is first when there is more than a batch changes in turn."""
+        """
+        Read what is next; who is first when there is more than a batch changes in turn.
+
+        A ledger that the disk does not give keeps nobody else's from being taken in.
+
+        Raises
+        ------
+        OSError
+            When the disk does not give a ledger, and the others have nothing.
+        """
         ledgers = self.ledgers()
         first = self._steps % max(1, len(ledgers))
         self._steps += 1
         found: list[dict[str, Any]] = []
         reached = []
+        failure: OSError | None = None
         for ledger in (*ledgers[first:], *ledgers[:first]):
-            entries, after = read_entries(ledger, self._position(ledger), BATCH - len(found))
+            try:
+                entries, after = read_entries(ledger, self._position(ledger), BATCH - len(found))
+            except OSError as error:
+                failure = error
+                continue
             if entries:
                 found += entries
                 reached.append(Reached(ledger, after, sum(bool(entry.get("counts")) for entry in entries)))
                 del self._positions[ledger.name]  # until it is written that they were taken in
             if len(found) == BATCH:
                 break
+        if failure is not None and not found:
+            raise failure
         return found, reached
 
     def _position(self, ledger: Path) -> Position:

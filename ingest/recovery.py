@@ -15,6 +15,7 @@ from ingest.intake import IntakeWorker
 from ingest.part10 import kept_purpose
 from ingest.received import HEAD_BYTES, UnreadableInstanceError, read_file_meta, read_head, received_head, sender_of
 from ingest.taking import ReceivedInstance
+from voorrang.dicom.headers import InstanceHeader
 from voorrang.logs import get_logger
 from voorrang.runtime import Runtime
 
@@ -80,6 +81,9 @@ def _received(runtime: Runtime, locator: str) -> ReceivedInstance:
         header.sop_instance_uid,
     ):
         raise UnreadableInstanceError("UIDs are not those of its name")  # cut off before them, or another file's blocks
+    header_values = header.to_json()
+    if not InstanceHeader.can_be_rebuilt(header_values):
+        raise UnreadableInstanceError("no SOP class or transfer syntax")
     settings = runtime.settings
     sender = sender_of(ds)
     called = str(file_meta.get("ReceivingApplicationEntityTitle", "")).strip()
@@ -87,7 +91,7 @@ def _received(runtime: Runtime, locator: str) -> ReceivedInstance:
     identity = study_identity(head, runtime.keys, rule.default_issuer if rule else "")
     request = StoreRequest(header.sop_class_uid, header.sop_instance_uid, sender, called)
     return ReceivedInstance(
-        header_values=header.to_json(),
+        header_values=header_values,
         patient_key=identity.patient.patient_key,
         order_key=identity.order_key,
         identity=runtime.keys.identity_digest(repr(head).encode()),

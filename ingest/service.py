@@ -73,7 +73,7 @@ def assemble(settings: Settings) -> int:
     runtime.every(ACCOUNT_EVERY_SECONDS, ACCOUNTING, accountant.step)
     runtime.every(RETAIN_EVERY_SECONDS, "retention", retention_of(desk).step)
     gc.collect()
-    gc.freeze()  # what was loaded stays: to look through it took 0.1 s of a processor now and then
+    gc.freeze()  # what was loaded until here stays: to look through it took 0.1 s of a processor now and then
     return runtime.run()
 
 

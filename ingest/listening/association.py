@@ -164,6 +164,8 @@ class Association:
         if self._came == 0 and self._agreement is not None:
             self._began_at = monotonic()
         self._came += size_bytes
+        if self._is_urgent and self._pending is not None:
+            self.right_of_way.take(id(self))
         if monotonic() > self._deadline():
             self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
             raise _EndedError(Ending.TOO_SLOW)
@@ -277,7 +279,7 @@ class Association:
             status = StoreStatus.OUT_OF_RESOURCES
         self._stored += status == StoreStatus.SUCCESS
         if self._is_urgent:
-            self.right_of_way.ease(id(self))
+            self.right_of_way.take(id(self))
         elif self._gives_way:
             self._gave_way_seconds += self.right_of_way.give(self.stop.wait)
         self.pacer.wait(store.calling_ae_title)

@@ -9,8 +9,7 @@ from threading import Lock
 from time import monotonic
 
 SLOT_BYTES = 8
-HOLD_SECONDS = 0.02  # after an instance the next is awaited this long: a sender at full speed needs less
-STALL_SECONDS = 1.0  # who stops in the middle of an instance keeps nobody waiting for longer
+HOLD_SECONDS = 0.03  # after a fragment the next is awaited this long, and after an instance the next one
 GIVE_SECONDS = 0.2  # how long one answer waits at most: nobody comes near a time-out
 LOOK_SECONDS = 0.02
 _UNTIL = struct.Struct("d")  # in native order, so that it is written at once; seconds of CLOCK_MONOTONIC, the machine's
@@ -20,7 +19,8 @@ class RightOfWay:
     """
     One slot for each process of the listener, written by that process alone and read by all.
 
-    A sender whose answer waits sends nothing meanwhile: processors and disk are the urgent one's.
+    A sender whose answer waits sends nothing meanwhile: processors and disk are the urgent one's. Who is urgent but
+    slow, or stalls, has the right only for a moment after each of its fragments: it could not use more.
 
     Parameters
     ----------
@@ -43,12 +43,10 @@ class RightOfWay:
         self._write()  # a process that was killed and is replaced has left something
 
     def take(self, who: int) -> None:
-        """Say that an instance of an urgent association begins to come in."""
-        self._set(who, STALL_SECONDS)
-
-    def ease(self, who: int) -> None:
-        """Say that it has come in; the next may come at once."""
-        self._set(who, HOLD_SECONDS)
+        """Say that a part of an instance of an urgent association has come, or that it is stored."""
+        with self._lock:
+            self._until[who] = self._seconds() + HOLD_SECONDS
+            self._write()
 
     def leave(self, who: int) -> None:
         """Say that an urgent association has ended."""
@@ -77,11 +75,6 @@ class RightOfWay:
 
     def _is_taken(self, now: float) -> bool:
         return any(until > now for (until,) in _UNTIL.iter_unpack(self._shared[:]))
-
-    def _set(self, who: int, seconds: float) -> None:
-        with self._lock:
-            self._until[who] = self._seconds() + seconds
-            self._write()
 
     def _write(self) -> None:
         _UNTIL.pack_into(self._shared, self._index * SLOT_BYTES, max(self._until.values(), default=0.0))

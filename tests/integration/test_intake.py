@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from sqlalchemy import delete, func, select
 from ingest import intake, intake_store, retention_store, store
 from ingest.admission import StoreStatus
 from ingest.answering import on_findings_scored
+from ingest.ledger import Position, read_entries
 from ingest.recovery import recover
 from ingest.study_series import series_of_study
 from ingest.tables import claim, conflict, instance, refusal, series
@@ -634,6 +636,22 @@ def test_what_was_on_disk_without_a_row_is_recovered(new_station: NewStation) ->
     assert completed(started) == [("stroke", 1, 12)]
 
 
+def test_a_stored_file_of_which_no_header_can_be_made_keeps_nothing_else_from_being_recovered(
+    new_station: NewStation,
+) -> None:
+    station = new_station()
+    station.receive(*make_stack(12))
+    kill(station)
+    path = station.runtime.archive.path(station.stored()[0])
+    damaged = dcmread(path)
+    damaged.SOPClassUID = ""
+    damaged.save_as(path)
+    again = new_station()
+    assert recover(again.runtime, again.intake) == 11
+    let_pass(again, 30)
+    assert count(again, instance) == 11
+
+
 def test_what_is_recovered_has_the_purpose_the_sender_and_the_time_of_its_receipt(new_station: NewStation) -> None:
     killed = new_station()
     killed.receive(make_ct(1), called="VOORRANG-QA", calling="PACS")
@@ -843,6 +861,41 @@ def test_who_has_more_than_a_batch_does_not_keep_others_waiting(
     station.take_in()
     assert count(station, instance) == 13
     assert unaccounted(station) == 0
+
+
+def test_what_waits_behind_a_batch_that_could_not_be_written_is_not_forgotten(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RetryableError("database: locked")
+
+    monkeypatch.setattr(intake, "BATCH", 8)
+    assert station.intake.is_behind  # nobody has looked yet
+    station.receive(*make_stack(12))
+    station.intake.step()
+    assert station.intake.is_behind
+    with monkeypatch.context() as patched:
+        patched.setattr(intake_store, "advance", fail)
+        with pytest.raises(RetryableError):
+            station.intake.step()
+    assert station.intake.is_behind
+    station.take_in()
+    assert not station.intake.is_behind
+
+
+def test_a_ledger_that_the_disk_does_not_give_stops_no_other(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(folder: Path, position: Position, limit: int) -> tuple[list[dict[str, Any]], Position]:
+        if folder.name == "0":
+            raise OSError(errno.EIO, "Input/output error")
+        return read_entries(folder, position, limit)
+
+    station.receive(*make_stack(12))
+    move_to_another_process(station, 5)
+    monkeypatch.setattr(intake, "read_entries", read)
+    station.intake.step()
+    assert count(station, instance) == 5
+    with pytest.raises(OSError, match="Input/output error"):
+        station.intake.step()
 
 
 def test_what_could_not_be_written_is_read_again_from_every_ledger(

@@ -38,12 +38,13 @@ class Watched(RightOfWay):
 
     def __init__(self) -> None:
         super().__init__()
-        self.was_taken, self.is_awaited = Flag(), Flag()
+        self.is_awaited = Flag()
+        self.taken = 0
 
     def take(self, who: int) -> None:
         """Take it, and tell."""
         super().take(who)
-        self.was_taken.set()
+        self.taken += 1
 
     def give(self, pause: Callable[[float], bool]) -> float:
         """Give way, and tell when that is to wait."""
@@ -78,7 +79,7 @@ def server(station: Station, way: Watched) -> Iterator[Server]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody but an end of the urgent instance end the wait."""
     monkeypatch.setattr(right_of_way, "GIVE_SECONDS", 60.0)
-    monkeypatch.setattr(right_of_way, "STALL_SECONDS", 60.0)
+    monkeypatch.setattr(right_of_way, "HOLD_SECONDS", 60.0)
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def urgent_half_way(station: Station, way: Watched) -> Iterator[RawSCU]:
     ds = make_ct(1)
     scu = RawSCU(station.port, [CT_CONTEXT], calling="EMERGENCY").__enter__()
     scu.store_half(CT_CONTEXT, CT, str(ds.SOPInstanceUID), encoded(ds)[:100])
-    assert way.was_taken.wait(SECONDS)
+    wait_until(lambda: way.taken == 2, SECONDS, "it was not taken for the command and again for the fragment")
     try:
         yield scu
     finally:
@@ -123,8 +124,11 @@ def test_urgent_senders_do_not_wait_for_each_other(station: Station, way: Watche
     assert not way.is_awaited.is_set()
 
 
-@pytest.mark.usefixtures("patient")
-def test_an_urgent_sender_that_is_held_to_a_rate_keeps_nobody_meanwhile(station: Station, server: Server) -> None:
+def test_an_urgent_sender_that_is_held_to_a_rate_keeps_nobody_meanwhile(
+    station: Station, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(right_of_way, "GIVE_SECONDS", 60.0)
+
     def send_two() -> list[int]:
         with RawSCU(station.port, [CT_CONTEXT], calling="SLOW") as scu:
             both = [make_ct(number) for number in (1, 2)]

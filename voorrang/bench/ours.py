@@ -34,7 +34,7 @@ from voorrang.stack.broker import broker_child
 from voorrang.stack.child import Child
 
 TAKE_IN_SECONDS = 60.0
-QUIET_SECONDS = 3.0  # not the pathway's 10, for which each run would have to be waited for; after what is measured
+QUIET_SECONDS = 4.0  # not the pathway's 10, for which each run would have to be waited for; after what is measured
 HASH_METRIC = "voorrang_hash_cpu_seconds_total"
 _HTTP_SECONDS = 5
 

@@ -42,7 +42,7 @@ class Plan:
     rounds: int = 9
     slow_rounds: int = 3
     small_rounds: int = 2
-    seconds: float = 420.0  # what is begun then, the memory and tidying up take two minutes more at most
+    seconds: float = 390.0  # what is begun then, the memory and tidying up take two minutes more
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
     """Add this command."""
     parser = commands.add_parser("bench", help="measure beside other programs, on this machine")
     names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
-    ingest = _add(names, "ingest", "receiving, beside dcmtk, Orthanc and pynetdicom (about 6 minutes)")
+    ingest = _add(names, "ingest", "receiving, beside dcmtk, Orthanc and pynetdicom (about 8 minutes)")
     ingest.add_argument("--large", type=_count, default=300, metavar="N", help="slices of 512x512 (%(default)s)")
     ingest.add_argument("--small", type=_count, default=3000, metavar="N", help="slices of 64x64 (%(default)s)")
     ingest.add_argument("--rounds", type=_rounds, default=9, metavar="N", help="at most (%(default)s); 0 warms up only")

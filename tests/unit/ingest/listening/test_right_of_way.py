@@ -1,4 +1,4 @@
-"""While an urgent sender's instance comes in the answers to others wait: not for long, and not for one that stalls."""
+"""While an urgent sender's instance comes in the answers to others wait: not for long, nor for one that stalls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ingest.listening.right_of_way import (
     HOLD_SECONDS,
     LOOK_SECONDS,
     SLOT_BYTES,
-    STALL_SECONDS,
     RightOfWay,
 )
 
@@ -51,35 +50,38 @@ def test_nobody_waits_while_nobody_urgent_sends(ways: tuple[RightOfWay, RightOfW
     assert [way.give(waiting.pause) for way in ways] == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("giving", [0, 1])
-def test_an_answer_waits_for_an_instance_that_comes_in_at_any_process(
-    ways: tuple[RightOfWay, RightOfWay], waiting: Waiting, giving: int
-) -> None:
+def test_after_the_last_fragment_it_is_held_for_a_moment(ways: tuple[RightOfWay, RightOfWay], waiting: Waiting) -> None:
     ways[0].take(ONE)
-    assert ways[giving].give(waiting.pause) == pytest.approx(GIVE_SECONDS, abs=LOOK_SECONDS)
-
-
-def test_between_instances_it_is_held_for_a_moment(ways: tuple[RightOfWay, RightOfWay], waiting: Waiting) -> None:
-    ways[0].take(ONE)
-    ways[0].ease(ONE)
     assert 0 < ways[1].give(waiting.pause) <= HOLD_SECONDS + LOOK_SECONDS
     assert ways[1].give(waiting.pause) == 0.0
 
 
-def test_one_that_was_answered_takes_nothing_from_another_that_comes_in(
+@pytest.mark.parametrize("giving", [0, 1])
+def test_an_answer_waits_while_fragments_come_at_any_process_but_not_for_ever(
+    ways: tuple[RightOfWay, RightOfWay], waiting: Waiting, giving: int
+) -> None:
+    def one_more_comes(seconds: float) -> bool:
+        ways[0].take(ONE)
+        return waiting.pause(seconds)
+
+    ways[0].take(ONE)
+    assert ways[giving].give(one_more_comes) == pytest.approx(GIVE_SECONDS, abs=LOOK_SECONDS)
+
+
+def test_one_that_has_ended_takes_nothing_from_another_that_comes_in(
     ways: tuple[RightOfWay, RightOfWay], waiting: Waiting
 ) -> None:
     for who in (ONE, TWO):
         ways[0].take(who)
-    ways[0].ease(TWO)
-    assert ways[1].give(waiting.pause) > HOLD_SECONDS + LOOK_SECONDS
+    ways[0].leave(TWO)
+    assert ways[1].give(waiting.pause) > 0.0
 
 
-def test_who_stalls_in_the_middle_of_an_instance_soon_keeps_nobody(
+def test_who_stalls_in_the_middle_of_an_instance_keeps_nobody(
     ways: tuple[RightOfWay, RightOfWay], waiting: Waiting
 ) -> None:
     ways[0].take(ONE)
-    waiting.now += STALL_SECONDS
+    waiting.now += HOLD_SECONDS
     assert ways[1].give(waiting.pause) == 0.0
 
 
