@@ -14,11 +14,11 @@ from voorrang.dicom.headers import InstanceHeader
 REQUIRED = [each.name for each in fields(InstanceHeader) if each.default is MISSING]
 
 
-@given(st.from_type(InstanceHeader).filter(lambda header: header == header))  # not so where there is a NaN
-def test_a_header_comes_back_equal(header: InstanceHeader) -> None:
+@given(st.from_type(InstanceHeader))
+def test_a_header_comes_back_as_it_was(header: InstanceHeader) -> None:
     values = json.loads(json.dumps(header.to_json()))
     if InstanceHeader.can_be_rebuilt(values):
-        assert InstanceHeader.from_json(values) == _without_nothing(header)
+        assert repr(InstanceHeader.from_json(values)) == repr(_without_nothing(header))  # a NaN is like no other
 
 
 def _without_nothing(header: InstanceHeader) -> InstanceHeader:
