@@ -13,10 +13,15 @@ _TELL = (
     "print(os.nice(0), *(group.read_text().split()[-1:] if group.exists() else []))"
 )
 _STAND_BACK = "from ingest.standing_back import stand_back; stand_back(); "
-_AS_NOBODY = (  # and still owner of its own /proc, which a change of user takes away until the next exec
-    "import ctypes, os; from ingest.standing_back import stand_back; "
-    "os.getuid() or (os.setuid(65534), ctypes.CDLL(None).prctl(4, 1)); stand_back(); "
-)
+# Who changes its user is owner of its own /proc again only when it says so (PR_SET_DUMPABLE), or by the next exec.
+_AS_NOBODY = """
+import contextlib, ctypes, os
+from ingest.standing_back import stand_back
+with contextlib.suppress(OSError):  # in a container whose users are few there is no other
+    os.getuid() or os.setuid(65534)
+ctypes.CDLL(None).prctl(4, 1)
+stand_back()
+"""
 
 
 def _niceness(code: str, *, has_own_session: bool) -> list[str]:
