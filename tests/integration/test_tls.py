@@ -311,4 +311,5 @@ def test_whoever_speaks_tls_where_none_is_spoken_is_hung_up_on(
 ) -> None:
     with pytest.raises(OSError, match=r"."), socket.create_connection(("127.0.0.1", station.port)) as plain:
         client_context(keys, keys.sender).wrap_socket(plain)
+    wait_until(lambda: bool(reasons(log())), 20, "a line is written after the abort, and was not")
     assert reasons(log()) == ["unrecognised_pdu"]
