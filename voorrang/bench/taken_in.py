@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from ingest.tables import claim, instance, series
 from voorrang.database import Database
@@ -30,21 +31,13 @@ def unjudged_series_of(database: Database, study_instance_uids: Collection[str])
         .join(series, series.c.series_instance_uid == claim.c.series_instance_uid)
         .where(series.c.study_instance_uid.in_(list(study_instance_uids)), claim.c.open)
     )
-    try:
-        with database.read() as connection:
-            return int(connection.execute(query).scalar_one())
-    except RetryableError:  # locked just now: asked again in a moment
-        return len(study_instance_uids)
+    return _number(database, query, when_locked=len(study_instance_uids))
 
 
 def announced(database: Database, topic: str) -> int:
     """Return how many events of a topic were announced, published yet or not."""
     query = select(func.count()).select_from(outbox).where(outbox.c.topic == topic)
-    try:
-        with database.read() as connection:
-            return int(connection.execute(query).scalar_one())
-    except RetryableError:  # locked just now: asked again in a moment
-        return 0
+    return _number(database, query)
 
 
 def _count(database: Database, study_instance_uids: Collection[str], *, hashed_only: bool) -> int:
@@ -56,8 +49,12 @@ def _count(database: Database, study_instance_uids: Collection[str], *, hashed_o
     )
     if hashed_only:
         query = query.where(instance.c.content_sha256 != "")
+    return _number(database, query)
+
+
+def _number(database: Database, query: Select[Any], when_locked: int = 0) -> int:
     try:
         with database.read() as connection:
             return int(connection.execute(query).scalar_one())
-    except RetryableError:  # locked just now: asked again in a moment
-        return 0
+    except RetryableError:  # asked again in a moment
+        return when_locked
