@@ -26,7 +26,7 @@ from voorrang.archive.durable import ArchiveFullError
 from voorrang.archive.instance_files import InstanceFiles
 from voorrang.archive.own_names import numbered_folders
 from voorrang.archive.spare_files import SpareFiles
-from voorrang.archive.write_ahead_log import MAX_SEGMENTS, WriteAheadLog
+from voorrang.archive.write_ahead_log import BLOCK, MAX_SEGMENTS, WriteAheadLog
 from voorrang.clock import SystemClock
 from voorrang.errors import ConfigurationError
 from voorrang.logs import configure_logging, get_logger
@@ -52,10 +52,10 @@ def main(told: ListenerConfiguration) -> int:
         else:
             _require_nothing_to_recover(archive)
         sockets = listening_sockets(told)
-        of_places, of_urgent = mmap.mmap(-1, count * REGION_BYTES), mmap.mmap(-1, count * SLOT_BYTES)
+        of_places, of_ways = mmap.mmap(-1, count * REGION_BYTES), mmap.mmap(-1, count * SLOT_BYTES)
 
         def work(number: int, on_ready: Callable[[], None]) -> int:
-            shared = Places(of_places, number), RightOfWay(of_urgent, number)
+            shared = Places(of_places, number), RightOfWay(of_ways, number)
             return serve(told, sockets, *shared, number, on_ready)
 
         workers = Workers(count, work, lambda _, pid: archive.drop_parts(f"{pid}-"))
@@ -123,7 +123,8 @@ def open_journal(told: ListenerConfiguration, archive: Archive, number: int = 0)
         When the disk does not let us.
     """
     folder = told.archive_dir / "write-ahead" / str(number)
-    log = WriteAheadLog(folder, told.log_bytes // MAX_SEGMENTS) if told.is_durable else None
+    segment_bytes = told.log_bytes // MAX_SEGMENTS // BLOCK * BLOCK
+    log = WriteAheadLog(folder, segment_bytes) if told.is_durable else None
     journal = Journal(LedgerWriter(told.archive_dir / "ledger" / str(number)), log, InstanceFiles(archive))
     try:
         journal.recover()

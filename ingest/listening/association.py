@@ -27,6 +27,7 @@ from ingest.listening.negotiation import (
     reject,
 )
 from ingest.listening.pacing import Pacer
+from ingest.listening.passage import Passage
 from ingest.listening.protocol import (
     AbortReason,
     Command,
@@ -38,7 +39,6 @@ from ingest.listening.protocol import (
     encode_response,
 )
 from ingest.listening.receiving import Receiver
-from ingest.listening.right_of_way import RightOfWay
 from ingest.tally import Count
 from voorrang.logs import get_logger, of_defect
 
@@ -78,8 +78,10 @@ class Association:
         Accepted, and with TLS shaken hands.
     peer_address
         For the audit line.
-    receiver, negotiator, pacer, right_of_way
+    receiver, negotiator, pacer
         What it works with.
+    passage
+        Called once with the calling AE title and whether it is agreed to be urgent: its part in who goes first.
     admit
         Called once with what is asked: why it is rejected, or None.
     stop
@@ -91,7 +93,7 @@ class Association:
     receiver: Receiver
     negotiator: Negotiator
     pacer: Pacer
-    right_of_way: RightOfWay
+    passage: Callable[[str, bool], Passage]
     admit: Callable[[Proposal], Rejection | None]
     stop: Flag
     _reader: MessageReader = field(default_factory=lambda: MessageReader(MAX_PDU_BYTES))
@@ -101,8 +103,7 @@ class Association:
     _began_at: float = 0.0
     _came: int = 0
     _stored: int = 0
-    _is_urgent: bool = False
-    _gives_way: bool = False
+    _passage: Passage | None = None
     _gave_way_seconds: float = 0.0
     _incoming: Incoming = field(init=False)
 
@@ -128,8 +129,8 @@ class Association:
             self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
         finally:
             self._incoming.drop()
-            if self._is_urgent:
-                self.right_of_way.leave(id(self))
+            if self._passage is not None:
+                self._passage.leave()
             self._audit(ending, detail)
 
     def _serve(self) -> None:
@@ -161,12 +162,13 @@ class Association:
         """Take note of so many bytes; whoever sends too slowly is left."""
         if size_bytes == 0:
             self._on_end()
+        now = monotonic()
         if self._came == 0 and self._agreement is not None:
-            self._began_at = monotonic()
+            self._began_at = now
         self._came += size_bytes
-        if self._is_urgent and self._pending is not None:
-            self.right_of_way.take(id(self))
-        if monotonic() > self._deadline():
+        if self._passage is not None:
+            self._passage.go_on(now)
+        if now > self._deadline():
             self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
             raise _EndedError(Ending.TOO_SLOW)
         return size_bytes
@@ -233,14 +235,13 @@ class Association:
             )
         except NegotiationError as error:
             raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "bad_association_request") from error
-        self._is_urgent = sender.is_urgent
-        self._gives_way = not sender.is_urgent and told.has_urgent_senders()
+        self._passage = self.passage(self._proposal.calling_ae_title, sender.is_urgent)
         self.connection.sendall(self._agreement.answer)
         set_patience(self.connection, told.idle_seconds)
         self._audit_opened()
 
     def _on_request(self, request: Request) -> None:
-        if self._agreement is None or self._proposal is None:
+        if self._agreement is None or self._proposal is None or self._passage is None:
             raise ProtocolError(AbortReason.UNEXPECTED_PDU, "data_before_association")
         context = self._agreement.contexts.get(request.context_id)
         command = request.command
@@ -259,15 +260,14 @@ class Association:
             self._proposal.called_ae_title,
             agreed_sop_class_uid=context[0],
         )
-        if self._is_urgent:
-            self.right_of_way.take(id(self))
+        self._passage.begin(monotonic())
         self.receiver.begin(self._incoming, store, context[1])
         self._pending = (request, store, context[1])
         if not command.has_data_set:
             self._on_data_set()
 
     def _on_data_set(self) -> None:
-        if self._pending is None:
+        if self._pending is None or self._passage is None:
             raise ProtocolError(AbortReason.UNEXPECTED_PDU, "data_set_nobody_asked_for")
         request, store, syntax = self._pending
         self._pending = None
@@ -278,10 +278,7 @@ class Association:
             get_logger().debug("C-STORE failed", exc_info=True)
             status = StoreStatus.OUT_OF_RESOURCES
         self._stored += status == StoreStatus.SUCCESS
-        if self._is_urgent:
-            self.right_of_way.take(id(self))
-        elif self._gives_way:
-            self._gave_way_seconds += self.right_of_way.give(self.stop.wait)
+        self._gave_way_seconds += self._passage.end(monotonic(), self._incoming.size_bytes, self.stop.wait)
         self.pacer.wait(store.calling_ae_title)
         self._answer(request.command, request.context_id, status)
         self._incoming.drop()

@@ -16,8 +16,10 @@ from ingest.listening.association import Association
 from ingest.listening.configuration import ListenerConfiguration
 from ingest.listening.negotiation import Negotiator, Proposal, Rejection, hear_everything
 from ingest.listening.pacing import Pacer
+from ingest.listening.passage import Passage
 from ingest.listening.places import Places
 from ingest.listening.receiving import Receiver
+from ingest.listening.recent_bytes import RecentBytes, sender_number
 from ingest.listening.right_of_way import RightOfWay
 from ingest.listening.tls import server_context
 from ingest.tally import Count
@@ -74,6 +76,7 @@ class Server:
     _peers: dict[int, _Peer] = field(default_factory=dict)
     _threads: list[Thread] = field(default_factory=list)
     _negotiator: Negotiator = field(default_factory=Negotiator)
+    _recent_bytes: RecentBytes = field(default_factory=RecentBytes)
 
     def open(self) -> None:
         """
@@ -152,7 +155,7 @@ class Server:
                 self.receiver,
                 self._negotiator,
                 pacer,
-                self.right_of_way,
+                lambda title, is_urgent: self._passage(peer, title, is_urgent),
                 lambda proposal: self._admit(peer, proposal),
                 self._stop,
             ).run()
@@ -162,6 +165,10 @@ class Server:
             self.receiver.tally.add(Count.ASSOCIATIONS_REJECTED)
         finally:
             self._end(peer)
+
+    def _passage(self, peer: _Peer, calling_ae_title: str, is_urgent: bool) -> Passage:
+        sender = sender_number(calling_ae_title, peer.address)
+        return Passage(self.right_of_way, self._recent_bytes, sender, is_urgent)
 
     def _end(self, peer: _Peer) -> None:
         peer.connection.close()

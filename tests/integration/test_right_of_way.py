@@ -1,8 +1,8 @@
-"""A sender whose lane is urgent goes first at the door; the others are answered all the same."""
+"""At the door a sender whose lane is urgent goes first, then who has sent less; others are answered all the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +11,14 @@ from threading import Event as Flag
 import pytest
 
 from ingest.admission import StoreStatus
-from ingest.listening import right_of_way
-from ingest.listening.right_of_way import RightOfWay
+from ingest.listening import passage, right_of_way
+from ingest.listening.right_of_way import Claim, RightOfWay
 from ingest.listening.server import Server
 from tests.integration.listener_log import listener_log
 from tests.integration.listening import CT, CT_CONTEXT, Station, encoded, make_ct, make_station, own_database
 from tests.neighbours.raw_scu import RawSCU
 from tests.neighbours.starting import wait_until
 from voorrang.clock import ManualClock
-from voorrang.events.records import Lane
 from voorrang.settings import SenderRule
 
 pytestmark = pytest.mark.integration
@@ -41,19 +40,19 @@ class Watched(RightOfWay):
         self.is_awaited = Flag()
         self.taken = 0
 
-    def take(self, who: int) -> None:
+    def take(self, who: int, claim: Claim) -> None:
         """Take it, and tell."""
-        super().take(who)
+        super().take(who, claim)
         self.taken += 1
 
-    def give(self, pause: Callable[[float], bool]) -> float:
+    def give(self, claim: Claim, pause: Callable[[float], bool]) -> float:
         """Give way, and tell when that is to wait."""
 
         def told(seconds: float) -> bool:
             self.is_awaited.set()
             return pause(seconds)
 
-        return super().give(told)
+        return super().give(claim, told)
 
 
 @pytest.fixture
@@ -77,28 +76,37 @@ def server(station: Station, way: Watched) -> Iterator[Server]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody but an end of the urgent instance end the wait."""
+    """Let nobody but an end of the instance that goes first end the wait."""
     monkeypatch.setattr(right_of_way, "GIVE_SECONDS", 60.0)
-    monkeypatch.setattr(right_of_way, "HOLD_SECONDS", 60.0)
+    for module in (right_of_way, passage):
+        monkeypatch.setattr(module, "HOLD_SECONDS", 60.0)
+    monkeypatch.setattr(passage, "EVERY_SECONDS", 0.0)
 
 
 @contextmanager
-def urgent_half_way(station: Station, way: Watched) -> Iterator[RawSCU]:
-    """Have an urgent sender in the middle of an instance."""
+def half_way(station: Station, way: Watched, calling: str, after: Sequence[int] = ()) -> Iterator[RawSCU]:
+    """Have a sender in the middle of an instance that goes first, after others on the same association."""
     ds = make_ct(1)
-    scu = RawSCU(station.port, [CT_CONTEXT], calling="EMERGENCY").__enter__()
-    scu.store_half(CT_CONTEXT, CT, str(ds.SOPInstanceUID), encoded(ds)[:100])
+    scu = RawSCU(station.port, [CT_CONTEXT], calling=calling).__enter__()
     try:
-        wait_until(lambda: way.taken >= 2, SECONDS, "it was not taken for the command and again for the fragment")
+        for number in after:
+            assert store_on(scu, number) == StoreStatus.SUCCESS
+            assert way.taken == 0  # nobody knows yet whether it goes on at once
+        scu.store_half(CT_CONTEXT, CT, str(ds.SOPInstanceUID), encoded(ds)[:100])
+        wait_until(lambda: way.taken > 0, SECONDS, "it was not taken")
         yield scu
     finally:
         scu.vanish()
 
 
-def store(station: Station, number: int, calling: str) -> int:
+def store_on(scu: RawSCU, number: int) -> int:
     ds = make_ct(number)
+    return scu.store(CT_CONTEXT, CT, str(ds.SOPInstanceUID), encoded(ds))
+
+
+def store(station: Station, number: int, calling: str) -> int:
     with RawSCU(station.port, [CT_CONTEXT], calling=calling) as scu:
-        return scu.store(CT_CONTEXT, CT, str(ds.SOPInstanceUID), encoded(ds))
+        return store_on(scu, number)
 
 
 @pytest.mark.usefixtures("patient")
@@ -107,7 +115,7 @@ def test_others_are_answered_when_the_urgent_instance_is_over_and_the_log_tells_
     station: Station, way: Watched, calling: str
 ) -> None:
     with ThreadPoolExecutor() as pool, listener_log() as log:
-        with urgent_half_way(station, way):
+        with half_way(station, way, "EMERGENCY"):
             answer: Future[int] = pool.submit(store, station, 2, calling)
             assert way.is_awaited.wait(SECONDS)
             assert not answer.done()
@@ -119,7 +127,7 @@ def test_others_are_answered_when_the_urgent_instance_is_over_and_the_log_tells_
 
 @pytest.mark.usefixtures("patient")
 def test_urgent_senders_do_not_wait_for_each_other(station: Station, way: Watched) -> None:
-    with urgent_half_way(station, way):
+    with half_way(station, way, "EMERGENCY"):
         assert store(station, 2, "STROKE") == StoreStatus.SUCCESS
     assert not way.is_awaited.is_set()
 
@@ -131,8 +139,7 @@ def test_an_urgent_sender_that_is_held_to_a_rate_keeps_nobody_meanwhile(
 
     def send_two() -> list[int]:
         with RawSCU(station.port, [CT_CONTEXT], calling="SLOW") as scu:
-            both = [make_ct(number) for number in (1, 2)]
-            return [scu.store(CT_CONTEXT, CT, str(ds.SOPInstanceUID), encoded(ds)) for ds in both]
+            return [store_on(scu, number) for number in (1, 2)]
 
     with ThreadPoolExecutor() as pool:
         sending = pool.submit(send_two)
@@ -144,14 +151,21 @@ def test_an_urgent_sender_that_is_held_to_a_rate_keeps_nobody_meanwhile(
 
 
 def test_nobody_is_kept_for_long_by_an_urgent_sender_that_stalls(station: Station, way: Watched) -> None:
-    with urgent_half_way(station, way):
+    with half_way(station, way, "EMERGENCY"):
         assert store(station, 2, "WARD") == StoreStatus.SUCCESS
 
 
-@pytest.mark.parametrize(("lane", "is_known"), [("urgent", True), ("routine", False), (None, False)])
-def test_who_is_urgent_is_said_by_the_senders_lane(
-    tmp_path: Path, clock: ManualClock, lane: Lane | None, is_known: bool
+@pytest.mark.usefixtures("patient")
+def test_who_has_sent_less_goes_before_who_has_sent_more(
+    station: Station, way: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with own_database(tmp_path) as database:
-        made = make_station(database, tmp_path / "data", clock, senders={"CT": SenderRule(lane=lane)})
-        assert made.receiver.configuration.has_urgent_senders() is is_known
+    monkeypatch.setattr(right_of_way, "MARGIN_BYTES", 1.0)
+    for number in range(2, 6):
+        assert store(station, number, "ARCHIVE") == StoreStatus.SUCCESS
+    with ThreadPoolExecutor() as pool:
+        with half_way(station, way, "SCANNER", after=[6]):
+            answer = pool.submit(store, station, 7, "ARCHIVE")
+            assert way.is_awaited.wait(SECONDS)
+            assert store(station, 8, "NEWCOMER") == StoreStatus.SUCCESS
+            assert not answer.done()
+        assert answer.result(SECONDS) == StoreStatus.SUCCESS

@@ -46,6 +46,7 @@ class Tally:
 
 def run_sender(
     port: int,
+    calling_ae_title: str,
     template: Path,
     uid: str,
     per_second: float,
@@ -60,6 +61,8 @@ def run_sender(
     ----------
     port
         Of the receiver.
+    calling_ae_title
+        Its own.
     template
         A slice; each instance is this one under a UID of its own.
     uid
@@ -78,7 +81,7 @@ def run_sender(
     stem, _, first = uid.rpartition(".")
     started = monotonic()
     try:
-        with RawAssociation(port, "CROWD") as association:
+        with RawAssociation(port, calling_ae_title) as association:
             on_associated()
             pdus = data_pdus(data_set, association.max_pdu_bytes)
             at = first_fragment_at(data_set.index(uid.encode()))
@@ -99,6 +102,7 @@ def run_sender(
 def _main() -> int:
     parser = argparse.ArgumentParser(prog="python -m voorrang.bench.crowd_sender")
     parser.add_argument("port", type=int)
+    parser.add_argument("calling_ae_title")
     parser.add_argument("template", type=Path)
     parser.add_argument("uid")
     parser.add_argument("per_second", type=float)
@@ -108,6 +112,7 @@ def _main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     tally = run_sender(
         arguments.port,
+        arguments.calling_ae_title,
         arguments.template,
         arguments.uid,
         arguments.per_second,

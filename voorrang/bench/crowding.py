@@ -1,4 +1,4 @@
-"""A crowd: 24 senders at once, each a process with an association of its own."""
+"""A crowd: 24 senders at once, each a process with an association and a calling AE title of its own."""
 
 from __future__ import annotations
 
@@ -44,8 +44,14 @@ class Crowd:
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
-        for batch in self._templates:
-            arguments = [str(self._port), str(batch.files[0]), batch.sop_instance_uid, *self._paces]
+        for number, batch in enumerate(self._templates):
+            arguments = [
+                str(self._port),
+                f"CROWD{number:02}",
+                str(batch.files[0]),
+                batch.sop_instance_uid,
+                *self._paces,
+            ]
             sender = subprocess.Popen(  # noqa: S603 - our own program, no shell
                 [sys.executable, "-m", "voorrang.bench.crowd_sender", *arguments],
                 env=environment(),

@@ -1,4 +1,4 @@
-"""While an urgent sender's instance comes in the answers to others wait: not for long, nor for one that stalls."""
+"""While an instance comes from one that goes first, answers to others wait: not for long, nor for one that stalls."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from ingest.listening.right_of_way import (
     GIVE_SECONDS,
     HOLD_SECONDS,
     LOOK_SECONDS,
+    MARGIN_BYTES,
     SLOT_BYTES,
+    URGENT,
+    Claim,
     RightOfWay,
 )
 
 ONE, TWO = 1, 2
+EMERGENCY = Claim(URGENT, 1)
+SCANNER, WARD = Claim(10e6, 2), Claim(20e6, 3)
+COPYING = Claim(10e6 + MARGIN_BYTES + 1, 4)
 
 
 class Waiting:
@@ -46,14 +52,55 @@ def ways(waiting: Waiting) -> tuple[RightOfWay, RightOfWay]:
     return RightOfWay(shared, 0, waiting.seconds), RightOfWay(shared, 1, waiting.seconds)
 
 
-def test_nobody_waits_while_nobody_urgent_sends(ways: tuple[RightOfWay, RightOfWay], waiting: Waiting) -> None:
-    assert [way.give(waiting.pause) for way in ways] == [0.0, 0.0]
+def test_nobody_waits_while_nobody_goes_first(ways: tuple[RightOfWay, RightOfWay], waiting: Waiting) -> None:
+    assert [way.give(COPYING, waiting.pause) for way in ways] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "waits"),
+    [
+        (EMERGENCY, SCANNER, True),
+        (EMERGENCY, COPYING, True),
+        (SCANNER, COPYING, True),
+        (SCANNER, WARD, False),
+        (WARD, SCANNER, False),
+        (WARD, COPYING, False),
+        (COPYING, SCANNER, False),
+        (EMERGENCY, Claim(URGENT, 9), False),
+        (SCANNER, Claim(900e6, SCANNER.sender), False),
+        (SCANNER, Claim(SCANNER.recent_bytes + MARGIN_BYTES, 9), False),
+    ],
+)
+def test_who_goes_first_is_who_is_urgent_and_then_who_has_sent_less_by_a_margin(
+    ways: tuple[RightOfWay, RightOfWay], waiting: Waiting, first: Claim, other: Claim, waits: bool
+) -> None:
+    ways[0].take(ONE, first)
+    assert [way.give(other, waiting.pause) > 0.0 for way in ways] == [waits, False]
+
+
+@pytest.mark.parametrize("order", [(SCANNER, WARD, EMERGENCY), (EMERGENCY, WARD, SCANNER)])
+def test_of_several_in_one_process_the_one_who_goes_before_all_is_told_of(
+    ways: tuple[RightOfWay, RightOfWay], waiting: Waiting, order: tuple[Claim, ...]
+) -> None:
+    for who, claim in enumerate(order):
+        ways[0].take(who, claim)
+    assert ways[1].give(SCANNER, waiting.pause) > 0.0
+
+
+def test_the_next_one_is_told_of_when_the_first_has_stalled(
+    ways: tuple[RightOfWay, RightOfWay], waiting: Waiting
+) -> None:
+    ways[0].take(ONE, EMERGENCY)
+    waiting.now += HOLD_SECONDS
+    ways[0].take(TWO, SCANNER)
+    assert ways[1].give(WARD, waiting.pause) == 0.0
+    assert ways[1].give(COPYING, waiting.pause) > 0.0
 
 
 def test_after_the_last_fragment_it_is_held_for_a_moment(ways: tuple[RightOfWay, RightOfWay], waiting: Waiting) -> None:
-    ways[0].take(ONE)
-    assert 0 < ways[1].give(waiting.pause) <= HOLD_SECONDS + LOOK_SECONDS
-    assert ways[1].give(waiting.pause) == 0.0
+    ways[0].take(ONE, EMERGENCY)
+    assert 0 < ways[1].give(WARD, waiting.pause) <= HOLD_SECONDS + LOOK_SECONDS
+    assert ways[1].give(WARD, waiting.pause) == 0.0
 
 
 @pytest.mark.parametrize("giving", [0, 1])
@@ -61,44 +108,44 @@ def test_an_answer_waits_while_fragments_come_at_any_process_but_not_for_ever(
     ways: tuple[RightOfWay, RightOfWay], waiting: Waiting, giving: int
 ) -> None:
     def one_more_comes(seconds: float) -> bool:
-        ways[0].take(ONE)
+        ways[0].take(ONE, EMERGENCY)
         return waiting.pause(seconds)
 
-    ways[0].take(ONE)
-    assert ways[giving].give(one_more_comes) == pytest.approx(GIVE_SECONDS, abs=LOOK_SECONDS)
+    ways[0].take(ONE, EMERGENCY)
+    assert ways[giving].give(WARD, one_more_comes) == pytest.approx(GIVE_SECONDS, abs=LOOK_SECONDS)
 
 
 def test_one_that_has_ended_takes_nothing_from_another_that_comes_in(
     ways: tuple[RightOfWay, RightOfWay], waiting: Waiting
 ) -> None:
     for who in (ONE, TWO):
-        ways[0].take(who)
+        ways[0].take(who, EMERGENCY)
     ways[0].leave(TWO)
-    assert ways[1].give(waiting.pause) > 0.0
+    assert ways[1].give(WARD, waiting.pause) > 0.0
 
 
 def test_who_stalls_in_the_middle_of_an_instance_keeps_nobody(
     ways: tuple[RightOfWay, RightOfWay], waiting: Waiting
 ) -> None:
-    ways[0].take(ONE)
+    ways[0].take(ONE, EMERGENCY)
     waiting.now += HOLD_SECONDS
-    assert ways[1].give(waiting.pause) == 0.0
+    assert ways[1].give(WARD, waiting.pause) == 0.0
 
 
 def test_an_association_that_has_ended_keeps_nobody(ways: tuple[RightOfWay, RightOfWay], waiting: Waiting) -> None:
-    ways[0].take(ONE)
+    ways[0].take(ONE, EMERGENCY)
     ways[0].leave(ONE)
-    assert ways[1].give(waiting.pause) == 0.0
+    assert ways[1].give(WARD, waiting.pause) == 0.0
 
 
 def test_a_process_that_was_killed_keeps_nobody_once_it_is_replaced(waiting: Waiting) -> None:
     shared = mmap.mmap(-1, 2 * SLOT_BYTES)
-    RightOfWay(shared, 0, waiting.seconds).take(ONE)
+    RightOfWay(shared, 0, waiting.seconds).take(ONE, EMERGENCY)
     RightOfWay(shared, 0, waiting.seconds)
-    assert RightOfWay(shared, 1, waiting.seconds).give(waiting.pause) == 0.0
+    assert RightOfWay(shared, 1, waiting.seconds).give(WARD, waiting.pause) == 0.0
 
 
 def test_a_listener_that_stops_waits_no_more(ways: tuple[RightOfWay, RightOfWay], waiting: Waiting) -> None:
-    ways[0].take(ONE)
+    ways[0].take(ONE, EMERGENCY)
     waiting.stops = True
-    assert ways[1].give(waiting.pause) < GIVE_SECONDS
+    assert ways[1].give(WARD, waiting.pause) < GIVE_SECONDS

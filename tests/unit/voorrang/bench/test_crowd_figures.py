@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from voorrang.bench.crowd import ALONE, PACED, SATURATED, URGENT, crowd_figures
+from voorrang.bench.crowd import ALONE, BURST, PACED, SATURATED, URGENT, crowd_figures
 from voorrang.bench.names import DCMTK_FORK, DURABLE
 
 
@@ -25,11 +25,14 @@ def test_the_saturated_study_is_compared_with_the_peer_in_the_same_crowd() -> No
     assert crowd_figures(rows)["saturated_to_dcmtk_fork"] == 1.2
 
 
-def test_so_is_the_one_of_an_urgent_sender() -> None:
-    rows = [row(URGENT, DURABLE, 3.0), row(SATURATED, DURABLE, 12.0), row(SATURATED, DCMTK_FORK, 10.0)]
+def test_a_burst_is_compared_with_the_peer_in_a_burst() -> None:
+    rows = [row(SATURATED, DURABLE, 2.0), row(SATURATED, DCMTK_FORK, 20.0)]
+    rows += [row(URGENT, DURABLE, 3.0), row(BURST, DURABLE, 12.0), row(BURST, DCMTK_FORK, 10.0)]
 
-    assert crowd_figures(rows)["urgent_saturated_to_dcmtk_fork"] == 0.3
-    assert crowd_figures(rows)["saturated_to_dcmtk_fork"] == 1.2
+    figures = crowd_figures(rows)
+
+    assert (figures["urgent_burst_to_dcmtk_fork"], figures["burst_to_dcmtk_fork"]) == (0.3, 1.2)
+    assert figures["saturated_to_dcmtk_fork"] == 0.1
 
 
 def test_what_our_listener_refused_or_lost_is_summed() -> None:
