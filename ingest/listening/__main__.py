@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread, stack_size
+from typing import NamedTuple
 
 from ingest.boots import current_boot, is_restored, tell_restored
 from ingest.ledger import LedgerWriter
@@ -17,6 +18,7 @@ from ingest.listening.foreign import tell_of_foreign
 from ingest.listening.journaling import Journal
 from ingest.listening.places import REGION_BYTES, Places
 from ingest.listening.receiving import Receiver
+from ingest.listening.recent_bytes import TABLE_BYTES, RecentBytes
 from ingest.listening.right_of_way import SLOT_BYTES, RightOfWay
 from ingest.listening.server import THREAD_STACK_BYTES, Listening, Server, listening_sockets
 from ingest.listening.workers import Workers, worker_count
@@ -36,6 +38,14 @@ from voorrang.site_secret import load_site_keys
 FILL_EVERY_SECONDS = 0.25
 
 
+class Shared(NamedTuple):
+    """What the processes tell each other, in memory."""
+
+    places: Places
+    right_of_way: RightOfWay
+    recent_bytes: RecentBytes
+
+
 def main(told: ListenerConfiguration) -> int:
     """Listen until told to stop; return the exit code."""
     configure_logging("ingest-listener", told.log_level)
@@ -52,11 +62,11 @@ def main(told: ListenerConfiguration) -> int:
         else:
             _require_nothing_to_recover(archive)
         sockets = listening_sockets(told)
-        of_places, of_ways = mmap.mmap(-1, count * REGION_BYTES), mmap.mmap(-1, count * SLOT_BYTES)
+        of_places, of_ways, of_bytes = (mmap.mmap(-1, count * size) for size in (REGION_BYTES, SLOT_BYTES, TABLE_BYTES))
 
         def work(number: int, on_ready: Callable[[], None]) -> int:
-            shared = Places(of_places, number), RightOfWay(of_ways, number)
-            return serve(told, sockets, *shared, number, on_ready)
+            shared = Shared(Places(of_places, number), RightOfWay(of_ways, number), RecentBytes(of_bytes, number))
+            return serve(told, sockets, shared, number, on_ready)
 
         workers = Workers(count, work, lambda _, pid: archive.drop_parts(f"{pid}-"))
         if workers.start(stop):
@@ -73,8 +83,7 @@ def main(told: ListenerConfiguration) -> int:
 def serve(
     told: ListenerConfiguration,
     sockets: Listening,
-    places: Places,
-    right_of_way: RightOfWay,
+    shared: Shared,
     number: int,
     on_ready: Callable[[], None],
 ) -> int:
@@ -87,7 +96,7 @@ def serve(
     tally.begin()
     spare = SpareFiles(told.archive_dir / "spare" / str(number))
     receiver = Receiver(told, archive, journal, tally, SystemClock(), load_site_keys(told.secret_file), spare)
-    server = Server(told, receiver, places, right_of_way, sockets)
+    server = Server(told, receiver, *shared, sockets)
     on_ready()  # nobody is heard before every process has recovered: who sends again meets what was answered before
     server.open()
     beside = [

@@ -167,7 +167,7 @@ class Association:
             self._began_at = now
         self._came += size_bytes
         if self._passage is not None:
-            self._passage.go_on(now)
+            self._passage.go_on(now, size_bytes)
         if now > self._deadline():
             self._send_last(encode_abort(AbortReason.NOT_SPECIFIED))
             raise _EndedError(Ending.TOO_SLOW)
@@ -278,7 +278,7 @@ class Association:
             get_logger().debug("C-STORE failed", exc_info=True)
             status = StoreStatus.OUT_OF_RESOURCES
         self._stored += status == StoreStatus.SUCCESS
-        self._gave_way_seconds += self._passage.end(monotonic(), self._incoming.size_bytes, self.stop.wait)
+        self._gave_way_seconds += self._passage.end(monotonic(), self.stop.wait)
         self.pacer.wait(store.calling_ae_title)
         self._answer(request.command, request.context_id, status)
         self._incoming.drop()

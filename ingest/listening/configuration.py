@@ -89,6 +89,10 @@ class ListenerConfiguration:
         """Return what is agreed with a calling AE title; the defaults when nothing is."""
         return self.senders.get(calling_ae_title, Sender())
 
+    def has_urgent_senders(self) -> bool:
+        """Tell whether anybody is agreed to go before others."""
+        return any(sender.is_urgent for sender in self.senders.values())
+
     def to_json(self) -> str:
         """Return what `from_json` reads."""
         return json.dumps(asdict(self), default=str)

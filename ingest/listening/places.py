@@ -63,6 +63,10 @@ class Places:
                 del self._mine[key]
             self._write()
 
+    def connections(self) -> int:
+        """Return how many connections are open, over all processes."""
+        return sum(int(_CONNECTIONS.unpack_from(self._shared, at)[0]) for at in self._regions())
+
     def is_busier(self) -> bool:
         """Tell whether another process has fewer connections than we have."""
         ours = self._connections

@@ -15,8 +15,10 @@ LOOK_SECONDS = 0.02
 MARGIN_BYTES = (
     64e6  # who has sent so much more of late goes after: alike are alike, whatever the order of their answers
 )
+CROWD_OF_EACH = 2  # more than so many at full speed for each process: they come in each other's way
+BUSY_SECONDS = 1.0  # who was at full speed so shortly ago may be waiting for an answer
 URGENT = float("-inf")
-_SLOT = struct.Struct("ddQ")  # in native order; the end in seconds of CLOCK_MONOTONIC, the machine's; a `Claim`
+_SLOT = struct.Struct("ddQdQ")  # in native order; times are those of CLOCK_MONOTONIC, the machine's
 SLOT_BYTES = _SLOT.size
 
 
@@ -40,9 +42,20 @@ class Claim(NamedTuple):
         return self.sender != other.sender and self.recent_bytes + MARGIN_BYTES < other.recent_bytes
 
 
-class _Held(NamedTuple):
+class _Told(NamedTuple):
+    at: float
     until: float
     claim: Claim
+
+
+class _Slot(NamedTuple):
+    """Of a process: who goes before all others of it, until when, and how many are busy there."""
+
+    until: float
+    recent_bytes: float
+    sender: int
+    busy_until: float
+    busy: int
 
 
 class RightOfWay:
@@ -50,8 +63,7 @@ class RightOfWay:
     One slot for each process of the listener, written by that process alone and read by all.
 
     A sender whose answer waits sends nothing meanwhile: processors and disk are those of whom it waits for. Who is
-    slow, or stalls, has the right only for a moment after each of its fragments: it could not use more. A slot tells
-    of the one who goes before all others of its process; one that is read while it is written costs a moment.
+    urgent goes first always, who has sent less only in a crowd. A slot that is read while it is written costs a moment.
 
     Parameters
     ----------
@@ -69,21 +81,36 @@ class RightOfWay:
         self._shared = shared or mmap.mmap(-1, SLOT_BYTES)
         self._index = index
         self._seconds = seconds
-        self._held: dict[int, _Held] = {}
+        self._told: dict[int, _Told] = {}
         self._lock = Lock()
         self._write(0.0)  # a process that was killed and is replaced has left something
 
-    def take(self, who: int, claim: Claim) -> None:
-        """Say that a part of an instance of an association has come, or that it is stored."""
+    def is_crowd(self, associations: int) -> bool:
+        """Tell whether so many, at full speed, come in each other's way."""
+        return associations > CROWD_OF_EACH * (len(self._shared) // SLOT_BYTES)
+
+    def tell(self, who: int, claim: Claim, *, goes_first: bool = True) -> None:
+        """
+        Say that a part of an instance of a busy association has come, or that it is stored.
+
+        Parameters
+        ----------
+        who
+            The association.
+        claim
+            Its sender's.
+        goes_first
+            Whether those who come after it are to wait; or it counts in the crowd only.
+        """
         with self._lock:
             now = self._seconds()
-            self._held[who] = _Held(now + HOLD_SECONDS, claim)
+            self._told[who] = _Told(now, now + HOLD_SECONDS if goes_first else 0.0, claim)
             self._write(now)
 
     def leave(self, who: int) -> None:
         """Say that an association has ended."""
         with self._lock:
-            self._held.pop(who, None)
+            self._told.pop(who, None)
             self._write(self._seconds())
 
     def give(self, claim: Claim, pause: Callable[[float], bool]) -> float:
@@ -103,17 +130,27 @@ class RightOfWay:
             Seconds waited.
         """
         began = now = self._seconds()
-        while self._is_taken(claim, now) and now - began < GIVE_SECONDS and not pause(LOOK_SECONDS):
+        while self._is_taken(claim, now) and (left := began + GIVE_SECONDS - now) > 0:
+            if pause(min(LOOK_SECONDS, left)):
+                break
             now = self._seconds()
         return now - began
 
     def _is_taken(self, claim: Claim, now: float) -> bool:
-        for until, recent_bytes, sender in _SLOT.iter_unpack(self._shared[:]):
-            if until > now and Claim(recent_bytes, sender).goes_before(claim):
-                return True
-        return False
+        slots = [_Slot._make(values) for values in _SLOT.iter_unpack(self._shared[:])]
+        first = [
+            slot for slot in slots if slot.until > now and Claim(slot.recent_bytes, slot.sender).goes_before(claim)
+        ]
+        if not first or any(slot.recent_bytes == URGENT for slot in first):
+            return bool(first)
+        return self.is_crowd(sum(slot.busy for slot in slots if slot.busy_until > now))
 
     def _write(self, now: float) -> None:
-        holding = [held for held in self._held.values() if held.until > now]
-        first = min(holding, key=lambda held: held.claim.recent_bytes, default=_Held(0.0, Claim(0.0, 0)))
-        _SLOT.pack_into(self._shared, self._index * SLOT_BYTES, first.until, *first.claim)
+        first = min(
+            (told for told in self._told.values() if told.until > now),
+            key=lambda told: (told.claim.recent_bytes, -told.until),
+            default=_Told(0.0, 0.0, Claim(0.0, 0)),
+        )
+        busy = sum(told.at + BUSY_SECONDS > now for told in self._told.values())
+        values = (first.until, *first.claim, now + BUSY_SECONDS, busy)
+        _SLOT.pack_into(self._shared, self._index * SLOT_BYTES, *values)

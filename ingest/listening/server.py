@@ -60,8 +60,8 @@ class Server:
         Where to listen and for whom.
     receiver
         Gets every instance.
-    places, right_of_way
-        Count associations, and tell who goes first, over all processes.
+    places, right_of_way, recent_bytes
+        Count associations, tell who goes first, and who has sent how much, over all processes.
     sockets
         Where to listen, when somebody else has opened that; empty: opened here.
     """
@@ -70,13 +70,13 @@ class Server:
     receiver: Receiver
     places: Places = field(default_factory=Places)
     right_of_way: RightOfWay = field(default_factory=RightOfWay)
+    recent_bytes: RecentBytes = field(default_factory=RecentBytes)
     sockets: Listening = ()
     _stop: Flag = field(default_factory=Flag)
     _lock: Lock = field(default_factory=Lock)
     _peers: dict[int, _Peer] = field(default_factory=dict)
     _threads: list[Thread] = field(default_factory=list)
     _negotiator: Negotiator = field(default_factory=Negotiator)
-    _recent_bytes: RecentBytes = field(default_factory=RecentBytes)
 
     def open(self) -> None:
         """
@@ -168,7 +168,10 @@ class Server:
 
     def _passage(self, peer: _Peer, calling_ae_title: str, is_urgent: bool) -> Passage:
         sender = sender_number(calling_ae_title, peer.address)
-        return Passage(self.right_of_way, self._recent_bytes, sender, is_urgent)
+        return Passage(self.right_of_way, self.recent_bytes, sender, is_urgent, self._may_wait)
+
+    def _may_wait(self) -> bool:
+        return self.configuration.has_urgent_senders() or self.right_of_way.is_crowd(self.places.connections())
 
     def _end(self, peer: _Peer) -> None:
         peer.connection.close()

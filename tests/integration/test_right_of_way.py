@@ -19,6 +19,7 @@ from tests.integration.listening import CT, CT_CONTEXT, Station, encoded, make_c
 from tests.neighbours.raw_scu import RawSCU
 from tests.neighbours.starting import wait_until
 from voorrang.clock import ManualClock
+from voorrang.events.records import Lane
 from voorrang.settings import SenderRule
 
 pytestmark = pytest.mark.integration
@@ -40,10 +41,10 @@ class Watched(RightOfWay):
         self.is_awaited = Flag()
         self.taken = 0
 
-    def take(self, who: int, claim: Claim) -> None:
-        """Take it, and tell."""
-        super().take(who, claim)
-        self.taken += 1
+    def tell(self, who: int, claim: Claim, *, goes_first: bool = True) -> None:
+        """Tell of one who goes first, and that it was told."""
+        super().tell(who, claim, goes_first=goes_first)
+        self.taken += goes_first
 
     def give(self, claim: Claim, pause: Callable[[float], bool]) -> float:
         """Give way, and tell when that is to wait."""
@@ -160,6 +161,7 @@ def test_who_has_sent_less_goes_before_who_has_sent_more(
     station: Station, way: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(right_of_way, "MARGIN_BYTES", 1.0)
+    monkeypatch.setattr(right_of_way, "CROWD_OF_EACH", 0)
     for number in range(2, 6):
         assert store(station, number, "ARCHIVE") == StoreStatus.SUCCESS
     with ThreadPoolExecutor() as pool:
@@ -169,3 +171,12 @@ def test_who_has_sent_less_goes_before_who_has_sent_more(
             assert store(station, 8, "NEWCOMER") == StoreStatus.SUCCESS
             assert not answer.done()
         assert answer.result(SECONDS) == StoreStatus.SUCCESS
+
+
+@pytest.mark.parametrize(("lane", "is_known"), [("urgent", True), ("routine", False), (None, False)])
+def test_who_is_urgent_is_said_by_the_senders_lane(
+    tmp_path: Path, clock: ManualClock, lane: Lane | None, is_known: bool
+) -> None:
+    with own_database(tmp_path) as database:
+        made = make_station(database, tmp_path / "data", clock, senders={"CT": SenderRule(lane=lane)})
+        assert made.receiver.configuration.has_urgent_senders() is is_known

@@ -1,8 +1,8 @@
 """
 `voorrang bench ingest-crowd`: one large study while 24 others send, at a hospital's pace and at full speed.
 
-At full speed the study comes twice: half a minute into a minute of the crowd, when all of that have sent much, and in
-a burst, with the crowd's own first images, when nobody has.
+At full speed the study comes twice: after half a minute of the crowd, when all of that have sent much, and in a burst,
+with the crowd's own first images, when nobody has. The crowd ends with the study.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What a sender has sent counts less and less, and is remembered for no more senders than there is room for."""
+"""What a sender has sent counts less and less, and is the same for all processes."""
 
 from __future__ import annotations
 
+import mmap
 from math import e
 
 import pytest
 
-from ingest.listening import recent_bytes
-from ingest.listening.recent_bytes import MEMORY_SECONDS, RecentBytes, sender_number
+from ingest.listening.recent_bytes import BUCKETS, MEMORY_SECONDS, TABLE_BYTES, RecentBytes, sender_number
 
 ONE, TWO = 1, 2
 
@@ -30,7 +30,7 @@ def seconds() -> Seconds:
 
 @pytest.fixture
 def sent(seconds: Seconds) -> RecentBytes:
-    return RecentBytes(seconds)
+    return RecentBytes(seconds=seconds)
 
 
 def test_of_nobody_nothing_is_known(sent: RecentBytes) -> None:
@@ -61,13 +61,24 @@ def test_at_a_steady_rate_it_comes_to_rest_at_what_the_rate_gives_in_the_memory(
     assert total == pytest.approx(2000 * MEMORY_SECONDS, rel=0.01)
 
 
-def test_who_has_sent_least_is_forgotten_when_they_are_too_many(
-    sent: RecentBytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recent_bytes, "MAX_SENDERS", 3)
-    for sender, size_bytes in enumerate((40, 10, 30, 20)):
-        sent.add(sender, size_bytes)
-    assert [sent.add(sender, 0) for sender in (0, 2, 3)] == [40.0, 30.0, 20.0]
+def test_what_the_processes_saw_is_counted_together(seconds: Seconds) -> None:
+    shared = mmap.mmap(-1, 3 * TABLE_BYTES)
+    processes = [RecentBytes(shared, number, seconds) for number in range(3)]
+    for process in processes:
+        process.add(ONE, 100)
+    assert [process.add(ONE, 0) for process in processes] == [300.0, 300.0, 300.0]
+
+
+def test_a_process_that_was_killed_and_replaced_has_forgotten_nothing(seconds: Seconds) -> None:
+    shared = mmap.mmap(-1, 2 * TABLE_BYTES)
+    RecentBytes(shared, 1, seconds).add(ONE, 100)
+    assert RecentBytes(shared, 1, seconds).add(ONE, 0) == 100.0
+
+
+def test_any_number_of_senders_takes_the_same_room(sent: RecentBytes) -> None:
+    for sender in range(3 * BUCKETS):
+        sent.add(sender, 1)
+    assert sent.add(2**32 - 1, 0) == 3.0
 
 
 def test_a_sender_is_a_title_at_an_address() -> None:
