@@ -42,7 +42,7 @@ class Passage:
     recent_bytes: RecentBytes
     sender: int
     is_urgent: bool
-    matters: Callable[[], bool] = lambda: True
+    matters: Callable[[], bool]
     _claim: Claim = field(init=False)
     _is_alone: bool = False
     _ask_at: float = -inf

@@ -23,9 +23,9 @@ MUCH_BYTES = int(3 * MARGIN_BYTES)
 
 
 class Counted(RightOfWay):
-    """Counts how often it is told and asked."""
+    """Counts how often it is told."""
 
-    said = asked = 0
+    said = 0
 
     def tell(self, who: int, claim: Claim, *, goes_first: bool = True) -> None:
         """Tell."""
