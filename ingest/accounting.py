@@ -15,6 +15,7 @@ from voorrang.database import Connection
 from voorrang.events.records import Lane
 from voorrang.metrics import (
     ASSOCIATIONS_OPEN,
+    GAVE_WAY_SECONDS,
     OLDEST_WAITING_SECONDS,
     UNACCOUNTED_INSTANCES,
     WAITING_INSTANCES,
@@ -83,6 +84,11 @@ class Accountant:
     archive_dir: Path
     _missing: _Missing = field(default_factory=_Missing)
     _listener: int = -1
+    _gave_way_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with what the listener has counted before us."""
+        self._gave_way_ms = self._tally(Count.GAVE_WAY_MS)
 
     def step(self) -> None:
         """Count once and set the gauges."""
@@ -94,12 +100,18 @@ class Accountant:
         UNACCOUNTED_INSTANCES.set(self._unaccounted(counts))
         WAITING_INSTANCES.set(waiting)
         ASSOCIATIONS_OPEN.set(self._tally(Count.ASSOCIATIONS_OPEN))
+        self._count_giving_way()
         for lane, oldest in ages.items():
             OLDEST_WAITING_SECONDS.labels(lane).set((now - oldest).total_seconds() if oldest else 0.0)
 
     def begin_anew(self) -> None:
         """Forget what was counted: rows came that nobody was answered for."""
         self._missing = _Missing()
+
+    def _count_giving_way(self) -> None:
+        """Count what came since the last look; a tally that somebody removed begins at 0 again."""
+        before, self._gave_way_ms = self._gave_way_ms, self._tally(Count.GAVE_WAY_MS)
+        GAVE_WAY_SECONDS.inc(max(0, self._gave_way_ms - before) / 1e3)
 
     def _oldest(self, connection: Connection, lane: Lane) -> datetime | None:
         """Return since when the oldest series of a lane waits: of its pathways, unless its sender has a lane."""

@@ -29,6 +29,7 @@ class Count(IntEnum):
     ASSOCIATIONS_ABORTED = 8
     BYTES = 9
     ECHOES = 10
+    GAVE_WAY_MS = 11  # how long answers waited while others went first
 
 
 def tally_path(archive_dir: Path, number: int) -> Path:

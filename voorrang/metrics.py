@@ -26,6 +26,9 @@ OUTBOX_WAITING = Gauge("voorrang_outbox_waiting", "Events written but not yet ac
 
 INSTANCES_RECEIVED = Counter("voorrang_instances_received_total", "C-STORE requests answered", ["outcome"])
 ASSOCIATIONS_OPEN = Gauge("voorrang_associations_open", "DICOM associations that stand now")
+GAVE_WAY_SECONDS = Counter(
+    "voorrang_gave_way_seconds_total", "Time that answers to C-STORE waited while other senders went first"
+)
 HASH_CPU_SECONDS = Counter("voorrang_hash_cpu_seconds_total", "Processor time of hashing what was received")
 STUDIES_RECEIVED = Counter("voorrang_studies_received_total", "Studies seen for the first time")
 SERIES_COMPLETED = Counter("voorrang_series_completed_total", "Series revisions complete", ["pathway", "partial"])

@@ -278,7 +278,9 @@ class Association:
             get_logger().debug("C-STORE failed", exc_info=True)
             status = StoreStatus.OUT_OF_RESOURCES
         self._stored += status == StoreStatus.SUCCESS
-        self._gave_way_seconds += self._passage.end(monotonic(), self.stop.wait)
+        if waited := self._passage.end(monotonic(), self.stop.wait):
+            self._gave_way_seconds += waited
+            self.receiver.tally.add(Count.GAVE_WAY_MS, round(1e3 * waited))
         self.pacer.wait(store.calling_ae_title)
         self._answer(request.command, request.context_id, status)
         self._incoming.drop()

@@ -9,11 +9,14 @@ from pathlib import Path
 from threading import Event as Flag
 
 import pytest
+from prometheus_client import REGISTRY
 
+from ingest.accounting import Accountant
 from ingest.admission import StoreStatus
 from ingest.listening import passage, right_of_way
 from ingest.listening.right_of_way import Claim, RightOfWay
 from ingest.listening.server import Server
+from ingest.tally import Count
 from tests.integration.listener_log import listener_log
 from tests.integration.listening import CT, CT_CONTEXT, Station, encoded, make_ct, make_station, own_database
 from tests.neighbours.raw_scu import RawSCU
@@ -124,6 +127,23 @@ def test_others_are_answered_when_the_urgent_instance_is_over_and_the_log_tells_
         assert answer.result(SECONDS) == StoreStatus.SUCCESS
         wait_until(lambda: any("association released" in str(line) for line in log()), SECONDS, "no line in the log")
         assert [line["gave_way_seconds"] >= 0 for line in log() if "gave_way_seconds" in line] == [True]
+    assert station.receiver.tally.read(Count.GAVE_WAY_MS) >= 1e3 * right_of_way.LOOK_SECONDS
+
+
+def test_a_metric_tells_how_long_answers_waited_since_the_service_began(station: Station) -> None:
+    def told_after(milliseconds: int, accountant: Accountant = station.accountant) -> float:
+        station.receiver.tally.add(Count.GAVE_WAY_MS, milliseconds)
+        accountant.step()
+        return REGISTRY.get_sample_value("voorrang_gave_way_seconds_total") or 0.0
+
+    before = told_after(0)
+    assert told_after(1500) == before + 1.5
+    assert told_after(0) == before + 1.5
+    started_again = Accountant(station.runtime, station.intake, station.accountant.archive_dir)
+    assert told_after(0, started_again) == before + 1.5
+    assert told_after(500, started_again) == before + 2.0
+    assert told_after(-2000, started_again) == before + 2.0  # the tally was removed
+    assert told_after(250, started_again) == before + 2.25
 
 
 @pytest.mark.usefixtures("patient")
@@ -131,6 +151,7 @@ def test_urgent_senders_do_not_wait_for_each_other(station: Station, way: Watche
     with half_way(station, way, "EMERGENCY"):
         assert store(station, 2, "STROKE") == StoreStatus.SUCCESS
     assert not way.is_awaited.is_set()
+    assert station.receiver.tally.read(Count.GAVE_WAY_MS) == 0
 
 
 def test_an_urgent_sender_that_is_held_to_a_rate_keeps_nobody_meanwhile(

@@ -20,6 +20,7 @@ from typing import Any
 
 from voorrang.bench.crowd_sender import Tally
 from voorrang.bench.crowding import Crowd, make_templates, stamp_all
+from voorrang.bench.emptying import empty_files
 from voorrang.bench.machine import describe_machine
 from voorrang.bench.measuring import Stamps
 from voorrang.bench.names import DCMTK_FORK, DURABLE, LARGE, SMALL, VOLATILE
@@ -176,7 +177,7 @@ def _paced(bench: _Bench, missing: dict[str, str]) -> _Rows:
 
 def _saturated_round(bench: _Bench, number: int, missing: dict[str, str]) -> _Rows:
     """Send the large study to each receiver in turn while a crowd sends as fast as it is answered."""
-    folder = bench.scratch
+    folder = bench.scratch / f"round-{number}"
     wanted: list[tuple[str, str, Callable[[], Receiver]]] = [
         (SATURATED, DCMTK_FORK, lambda: storescp_fork(folder / "dcmtk-fork", *free_ports(1))),
         (SATURATED, DURABLE, lambda: Voorrang(folder / "durable", is_volatile=False)),
@@ -198,7 +199,7 @@ def _saturated_round(bench: _Bench, number: int, missing: dict[str, str]) -> _Ro
 def _started(
     name: str, make: Callable[[], Receiver], undo: ExitStack, missing: dict[str, str], say: Say
 ) -> Receiver | None:
-    """Start a receiver, to be ended and its files to be removed at the end; None when it cannot."""
+    """Start a receiver, to be ended and its files to be emptied at the end; None when it cannot."""
     try:
         receiver = make()
         receiver.start()
@@ -206,7 +207,7 @@ def _started(
         missing[name] = str(error)
         say(f"{name}: left out: {error}")
         return None
-    undo.callback(shutil.rmtree, receiver.folder, ignore_errors=True)
+    undo.callback(empty_files, receiver.folder)
     undo.callback(receiver.stop)
     return receiver
 
